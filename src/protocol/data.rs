@@ -1,0 +1,105 @@
+//! Attributes of a span, and other free-form JSON objects.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// An ordered map from keys to JSON values.
+///
+/// Values are held as JSON text: they are made once, where they are recorded,
+/// and copied from there to the wire.
+#[derive(Clone, Default)]
+pub struct Data {
+    entries: Vec<(Cow<'static, str>, Box<RawValue>)>,
+}
+
+impl Data {
+    /// The value under `key`.
+    pub fn get(&self, key: &str) -> Option<Value> {
+        self.entries
+            .iter()
+            .find(|entry| entry.0 == key)
+            .map(|entry| parse(&entry.1))
+    }
+
+    /// Whether there is a value under `key`.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.0 == key)
+    }
+
+    /// Puts `value` under `key` in place of any value that was there.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `value`'s own `Serialize` implementation, in which
+    /// case nothing is changed.
+    pub fn insert<V>(
+        &mut self,
+        key: impl Into<Cow<'static, str>>,
+        value: &V,
+    ) -> serde_json::Result<()>
+    where
+        V: Serialize + ?Sized,
+    {
+        self.insert_raw(key.into(), serde_json::value::to_raw_value(value)?);
+        Ok(())
+    }
+
+    /// Removes the value under `key` and returns it.
+    pub fn remove(&mut self, key: &str) -> Option<Value> {
+        let index = self.entries.iter().position(|entry| entry.0 == key)?;
+        Some(parse(&self.entries.remove(index).1))
+    }
+
+    /// Keys and values in the order in which they were first inserted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Value)> {
+        self.entries
+            .iter()
+            .map(|(key, value)| (key.as_ref(), parse(value)))
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Puts JSON text under `key` in place of any value that was there.
+    pub(crate) fn insert_raw(&mut self, key: Cow<'static, str>, value: Box<RawValue>) {
+        match self.entries.iter_mut().find(|entry| entry.0 == key) {
+            Some(entry) => entry.1 = value,
+            None => self.entries.push((key, value)),
+        }
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.entries.iter().map(|(key, value)| (key, value.get())))
+            .finish()
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.entries.len()))?;
+        for (key, value) in &self.entries {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+fn parse(text: &RawValue) -> Value {
+    // A number of over 64 bits is valid JSON but no `Value`.
+    serde_json::from_str(text.get()).unwrap_or_else(|_| Value::String(text.get().to_owned()))
+}

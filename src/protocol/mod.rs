@@ -1,0 +1,26 @@
+//! The wire: what a Sentry-speaking server is sent, as typed values.
+//!
+//! Nothing in here records or delivers anything. Recording fills in a
+//! [`Transaction`]; delivery writes it into an [`Envelope`].
+
+mod client_report;
+mod data;
+mod envelope;
+mod sampling_context;
+mod sdk;
+mod span;
+mod timestamp;
+mod transaction;
+mod user;
+
+pub use self::client_report::{Category, ClientReport, DiscardReason, Discarded};
+pub use self::data::Data;
+pub use self::envelope::{Envelope, EnvelopeHeaders, Item};
+pub use self::sampling_context::DynamicSamplingContext;
+pub use self::sdk::{Sdk, SdkPackage};
+pub use self::span::{Span, SpanStatus, UnknownStatus};
+pub use self::timestamp::Timestamp;
+pub use self::transaction::{
+    Contexts, Level, TraceContext, Transaction, TransactionInfo, TransactionSource,
+};
+pub use self::user::{Request, User};
