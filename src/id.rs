@@ -28,9 +28,9 @@ pub enum ParseIdError {
 }
 
 impl TraceId {
-    /// Makes an identifier of any bits but zero.
-    pub(crate) fn from_bits(bits: u128) -> Option<Self> {
-        (bits != 0).then_some(Self(bits))
+    /// Makes an identifier of random bits.
+    pub(crate) fn from_random(bits: u128) -> Self {
+        Self(bits.max(1))
     }
 
     /// The number behind the digits.
@@ -40,6 +40,9 @@ impl TraceId {
 }
 
 impl SpanId {
+    /// An identifier for where any will do.
+    pub(crate) const ONE: Self = Self(1);
+
     /// Makes an identifier of any bits but zero.
     pub(crate) fn from_bits(bits: u64) -> Option<Self> {
         (bits != 0).then_some(Self(bits))

@@ -1,0 +1,29 @@
+//! The scope below all others.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Scope;
+
+/// Changes the global scope: what holds for everything in this process.
+///
+/// It lies below the scope of every task, whose values win. It exists before
+/// any client does and is never forked.
+///
+/// ```
+/// taskspan::configure_global_scope(|scope| scope.set_tag("region", "eu-north"));
+/// ```
+pub fn configure_global_scope<R>(change: impl FnOnce(&mut Scope) -> R) -> R {
+    // The lock is not held while the caller's code runs: it may end spans,
+    // or call this function once more.
+    let mut scope = snapshot();
+    let result = change(&mut scope);
+    *GLOBAL.lock().unwrap_or_else(PoisonError::into_inner) = scope;
+    result
+}
+
+/// The global scope as it is now.
+pub(crate) fn snapshot() -> Scope {
+    GLOBAL.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+static GLOBAL: Mutex<Scope> = Mutex::new(Scope { data: None });

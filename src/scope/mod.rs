@@ -1,0 +1,123 @@
+//! What is known where the code runs: tags, user, contexts, request and level.
+//!
+//! A [`Scope`] is a copy of that knowledge; [`task`] holds the one of the task
+//! that is being polled, [`global`] the one that lies below all of them.
+
+pub(crate) mod global;
+pub(crate) mod task;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::protocol::{Level, Request, Transaction, User};
+use crate::tag;
+
+pub use self::global::configure_global_scope;
+pub use self::task::{configure_scope, set_context, set_level, set_request, set_tag, set_user};
+
+/// Data that goes on every transaction which ends under it.
+///
+/// Cloning is cheap: clones share what they hold until one of them is changed.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    // `None` while nothing was ever set, which is what most scopes stay.
+    data: Option<Arc<ScopeData>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ScopeData {
+    tags: BTreeMap<Cow<'static, str>, String>,
+    contexts: BTreeMap<Cow<'static, str>, Value>,
+    user: Option<User>,
+    request: Option<Request>,
+    level: Option<Level>,
+}
+
+impl Scope {
+    /// Sets a tag, a short value to search by.
+    ///
+    /// Servers take keys of up to 200 characters out of `a-zA-Z0-9_.:-` and
+    /// values of up to 200 characters on one line. What does not fit is made to
+    /// fit, and then kept whole in the data of the transaction under the same key.
+    pub fn set_tag(&mut self, key: impl Into<Cow<'static, str>>, value: impl Display) {
+        self.data().tags.insert(key.into(), value.to_string());
+    }
+
+    /// Removes a tag.
+    pub fn remove_tag(&mut self, key: &str) {
+        self.data().tags.remove(key);
+    }
+
+    /// Sets who the work is done for; `None` forgets it.
+    pub fn set_user(&mut self, user: impl Into<Option<User>>) {
+        self.data().user = user.into();
+    }
+
+    /// Sets a context, an object of related values under one name.
+    ///
+    /// A value that does not serialise to a JSON object is put into one, under
+    /// the key `value`. The name `trace` belongs to the protocol and is ignored.
+    pub fn set_context(&mut self, name: impl Into<Cow<'static, str>>, context: impl Serialize) {
+        let context = match serde_json::to_value(context) {
+            Ok(object @ Value::Object(_)) => object,
+            Ok(other) => serde_json::json!({ "value": other }),
+            Err(error) => serde_json::json!({ "value": error.to_string() }),
+        };
+        let name = name.into();
+        if name != "trace" {
+            self.data().contexts.insert(name, context);
+        }
+    }
+
+    /// Removes a context.
+    pub fn remove_context(&mut self, name: &str) {
+        self.data().contexts.remove(name);
+    }
+
+    /// Sets the HTTP request that the work answers; `None` forgets it.
+    ///
+    /// It is sent as it is: leave out what is nobody's business.
+    pub fn set_request(&mut self, request: impl Into<Option<Request>>) {
+        self.data().request = request.into();
+    }
+
+    /// Sets how important the work is; `None` forgets it.
+    pub fn set_level(&mut self, level: impl Into<Option<Level>>) {
+        self.data().level = level.into();
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.data = None;
+    }
+
+    /// Puts what is known here on a transaction, over what is there already.
+    pub(crate) fn apply_to(&self, transaction: &mut Transaction) {
+        let Some(data) = &self.data else { return };
+        let root = &mut transaction.contexts.trace.data;
+        for (key, value) in &data.tags {
+            tag::insert(&mut transaction.tags, root, key.clone(), value.clone());
+        }
+        for (name, context) in &data.contexts {
+            transaction.contexts.others.insert(name.clone(), context.clone());
+        }
+        if let Some(user) = &data.user {
+            transaction.user = Some(user.clone());
+        }
+        if let Some(request) = &data.request {
+            transaction.request = Some(request.clone());
+        }
+        if let Some(level) = data.level {
+            transaction.level = Some(level);
+        }
+    }
+
+    fn data(&mut self) -> &mut ScopeData {
+        Arc::make_mut(self.data.get_or_insert_default())
+    }
+}

@@ -1,0 +1,152 @@
+//! The task-local slot: what the task that is being polled knows and records.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::mem;
+
+use serde::Serialize;
+
+use super::Scope;
+use crate::client::Client;
+use crate::protocol::{Level, Request, User};
+use crate::trace::TaskSpans;
+
+/// What one task knows and records. It moves into the slot for each poll and out again.
+pub(crate) struct TaskScope {
+    /// The client bound here, where there is no trace to name one.
+    pub(crate) client: Option<Client>,
+    /// The task's part of a trace.
+    pub(crate) spans: Option<TaskSpans>,
+    /// What the code of this task has set.
+    pub(crate) scope: RefCell<Scope>,
+}
+
+impl TaskScope {
+    pub(crate) fn new(client: Option<Client>, spans: Option<TaskSpans>, scope: Scope) -> Box<Self> {
+        Box::new(Self { client, spans, scope: RefCell::new(scope) })
+    }
+}
+
+thread_local! {
+    static SLOT: RefCell<Option<Box<TaskScope>>> = const { RefCell::new(None) };
+}
+
+/// Calls `f` with what the current task knows, if there is anything.
+///
+/// No caller's code may run inside `f`: the slot is borrowed meanwhile.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&TaskScope) -> Option<R>) -> Option<R> {
+    let access = SLOT.try_with(|slot| match slot.try_borrow() {
+        Ok(slot) => slot.as_deref().and_then(f),
+        Err(_) => None,
+    });
+    // The slot of a thread that is ending is empty.
+    access.unwrap_or(None)
+}
+
+/// Makes `scope` the current one until the returned guard is dropped.
+///
+/// Scopes are entered and left in the order of a stack, also when unwinding.
+#[inline]
+pub(crate) fn enter(scope: &mut Option<Box<TaskScope>>) -> Entered<'_> {
+    let swapped = swap(scope);
+    Entered { scope, swapped }
+}
+
+/// Puts back what was current when it was made.
+pub(crate) struct Entered<'a> {
+    scope: &'a mut Option<Box<TaskScope>>,
+    swapped: bool,
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.swapped {
+            swap(self.scope);
+        }
+    }
+}
+
+#[inline]
+fn swap(scope: &mut Option<Box<TaskScope>>) -> bool {
+    SLOT.try_with(|slot| match slot.try_borrow_mut() {
+        Ok(mut slot) => {
+            mem::swap(&mut *slot, scope);
+            true
+        }
+        Err(_) => false,
+    })
+    .unwrap_or(false)
+}
+
+/// Changes the scope of the current task: what holds for its transaction.
+///
+/// Tasks that were spawned before keep what they had, and tasks never see each
+/// other's changes: each has a copy, taken when it was spawned. Outside of any
+/// transaction there is nothing to change, and the closure is called with a
+/// scope that is thrown away.
+///
+/// ```
+/// # use taskspan::{Instrument, Options, User};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// async {
+///     taskspan::configure_scope(|scope| {
+///         scope.set_tag("tenant", "acme");
+///         scope.set_user(User { id: Some("7".into()), ..User::default() });
+///     });
+/// }
+/// .in_transaction("task", "bill")
+/// .with_client(&client)
+/// .await;
+/// # assert_eq!(sent.transactions()[0].tags["tenant"], "acme");
+/// # }
+/// ```
+pub fn configure_scope<R>(change: impl FnOnce(&mut Scope) -> R) -> R {
+    // The scope is taken out and put back, so that the caller's code runs
+    // while nothing is borrowed and changes what nobody else holds.
+    let mut taken = Taken(with(|task| Some(task.scope.take())).unwrap_or_default());
+    change(&mut taken.0)
+}
+
+/// A scope on its way back to the current task, also when unwinding.
+struct Taken(Scope);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let scope = mem::take(&mut self.0);
+        with(|task| Some(task.scope.replace(scope)));
+    }
+}
+
+/// The scope of the current task, an empty one where there is none.
+pub(crate) fn current_scope() -> Scope {
+    with(|task| Some(task.scope.borrow().clone())).unwrap_or_default()
+}
+
+/// Sets a tag on the scope of the current task. See [`Scope::set_tag`].
+pub fn set_tag(key: impl Into<Cow<'static, str>>, value: impl Display) {
+    configure_scope(|scope| scope.set_tag(key, value));
+}
+
+/// Sets or forgets the user on the scope of the current task. See [`Scope::set_user`].
+pub fn set_user(user: impl Into<Option<User>>) {
+    configure_scope(|scope| scope.set_user(user));
+}
+
+/// Sets a context on the scope of the current task. See [`Scope::set_context`].
+pub fn set_context(name: impl Into<Cow<'static, str>>, context: impl Serialize) {
+    configure_scope(|scope| scope.set_context(name, context));
+}
+
+/// Sets or forgets the request on the scope of the current task. See [`Scope::set_request`].
+pub fn set_request(request: impl Into<Option<Request>>) {
+    configure_scope(|scope| scope.set_request(request));
+}
+
+/// Sets or forgets the level on the scope of the current task. See [`Scope::set_level`].
+pub fn set_level(level: impl Into<Option<Level>>) {
+    configure_scope(|scope| scope.set_level(level));
+}

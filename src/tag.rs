@@ -1,0 +1,89 @@
+//! What servers take as a tag.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::protocol::Data;
+
+/// Puts a tag on a span or an event in the form that servers take.
+///
+/// Where that form is not exactly what was set, the value is kept whole in
+/// `data` under the key as it was set.
+pub(crate) fn insert(
+    tags: &mut BTreeMap<Cow<'static, str>, String>,
+    data: &mut Data,
+    key: Cow<'static, str>,
+    value: String,
+) {
+    let valid_key = valid_key(&key);
+    let valid_value = valid_value(&value);
+    let exact = valid_key.as_ref() == Some(&key) && valid_value.as_deref() == Some(&*value);
+    if let (Some(key), Some(value)) = (valid_key, valid_value) {
+        tags.insert(key, value.into_owned());
+    }
+    if !exact && !data.contains_key(&key) {
+        // A string always serialises.
+        let _ = data.insert(key, &value);
+    }
+}
+
+/// The key as servers take it, `None` if there is no such form.
+fn valid_key(key: &Cow<'static, str>) -> Option<Cow<'static, str>> {
+    if key.is_empty() || RESERVED.contains(&key.as_ref()) {
+        return None;
+    }
+    let valid = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    if key.len() <= MAX_CHARS && key.chars().all(valid) {
+        return Some(key.clone());
+    }
+    let replaced = key.chars().take(MAX_CHARS).map(|c| if valid(c) { c } else { '-' });
+    Some(Cow::Owned(replaced.collect()))
+}
+
+/// The value as servers take it, `None` if there is no such form.
+fn valid_value(value: &str) -> Option<Cow<'_, str>> {
+    if value.is_empty() {
+        return None;
+    }
+    let end = value.char_indices().nth(MAX_CHARS).map_or(value.len(), |(at, _)| at);
+    let cut = &value[..end];
+    if cut.contains(['\n', '\r']) {
+        return Some(Cow::Owned(cut.replace(['\n', '\r'], " ")));
+    }
+    Some(Cow::Borrowed(cut))
+}
+
+/// Longer keys and values are cut by servers.
+const MAX_CHARS: usize = 200;
+
+/// Keys that servers drop, because events have a field of that name.
+const RESERVED: [&str; 6] = ["release", "environment", "user", "dist", "filename", "function"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_made_to_fit_and_kept_whole_beside() {
+        let long = "é".repeat(201);
+        let cut = "é".repeat(200);
+        // key, value, tag, whether the whole value is kept in the data
+        let table: [(&str, &str, Option<(&str, &str)>, bool); 8] = [
+            ("tenant", "acme", Some(("tenant", "acme")), false),
+            ("tenant", &long, Some(("tenant", &cut)), true),
+            ("tenant", "two\nlines", Some(("tenant", "two lines")), true),
+            ("tenant", "", None, true),
+            ("", "acme", None, true),
+            ("release", "1.0", None, true),
+            ("a key", "acme", Some(("a-key", "acme")), true),
+            ("größe", "acme", Some(("gr--e", "acme")), true),
+        ];
+        for (key, value, tag, kept) in table {
+            let (mut tags, mut data) = (BTreeMap::new(), Data::default());
+            insert(&mut tags, &mut data, Cow::Owned(key.to_owned()), value.to_owned());
+            let found = tags.iter().next().map(|(key, value)| (key.as_ref(), value.as_str()));
+            assert_eq!(found, tag, "{key}={value}");
+            assert_eq!(data.get(key), kept.then(|| value.into()), "{key}={value}");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! From what was recorded to what is sent.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::Trace;
+use super::attributes::{Attributes, Kind};
+use super::buffer::SpanBuffer;
+use super::record::{Amendment, Change, Record, SpanNumber};
+use super::shared::NO_TASK;
+use crate::clock::Ticks;
+use crate::id::EventId;
+use crate::protocol::{self, Data, SpanStatus, TransactionSource};
+use crate::scope::{Scope, global};
+use crate::tag;
+
+/// All that was recorded of a transaction, as its tasks left it.
+///
+/// It is made where the root ends, which only moves things here, and is turned
+/// into what servers read by the worker.
+pub(crate) struct Finished {
+    trace: Arc<Trace>,
+    root: Root,
+    /// The buffer with the root in it, and the number of its task.
+    own: (u32, SpanBuffer),
+    others: Vec<(u32, SpanBuffer)>,
+    amendments: BTreeMap<SpanNumber, Amendment>,
+    attributes: Attributes,
+    scope: Scope,
+    ended: Ticks,
+    /// How many spans below the root are recorded.
+    children: u32,
+    /// How many more there would be, had there been room.
+    refused: u32,
+}
+
+/// What the root of a transaction is.
+enum Root {
+    /// The span that it was started with.
+    Recorded(SpanNumber),
+    /// The only outermost span of a task that outlived its transaction, or a
+    /// span that stands for the task if it has more of them.
+    Late { spawned_by: SpanNumber, name: Cow<'static, str> },
+}
+
+/// A record on its way to the wire, and what was set on it.
+struct Assembled {
+    number: SpanNumber,
+    record: Record,
+    tags: BTreeMap<Cow<'static, str>, String>,
+    data: Data,
+}
+
+impl Trace {
+    /// Ends the root and delivers the transaction, without what is still recorded by other tasks.
+    pub(super) fn root_ended(self: Arc<Self>, mut buffer: SpanBuffer, end: Change, refused: u32, scope: Scope) {
+        if !self.sampling.sampled {
+            self.client.count_unsampled(&self.sampling);
+            return;
+        }
+        let mut shared = self.shared();
+        let away = mem::take(&mut shared.buffer);
+        let mut others = mem::take(&mut shared.handed_over);
+        if self.root.task == NO_TASK {
+            buffer = away;
+        } else if !away.records.is_empty() {
+            others.push((NO_TASK, away));
+        }
+        let Some(root) = buffer.records.get_mut(self.root.index as usize) else { return };
+        root.apply(end);
+        let ended = root.end.unwrap_or(root.start);
+        shared.ended = true;
+        if !shared.live.is_empty() {
+            shared.name = root.name.clone();
+        }
+        // What was changed of spans that are still recorded stays here.
+        let (amendments, attributes) = shared.take_changes_of_ended_tasks();
+        let refused = refused.saturating_add(mem::take(&mut shared.refused));
+        drop(shared);
+
+        let recorded = buffer.records.len() + others.iter().map(|other| other.1.records.len()).sum::<usize>();
+        let finished = Finished {
+            root: Root::Recorded(self.root),
+            own: (self.root.task, buffer),
+            others,
+            amendments,
+            attributes,
+            scope,
+            ended,
+            children: u32::try_from(recorded - 1).unwrap_or(u32::MAX),
+            refused,
+            trace: self,
+        };
+        finished.deliver();
+    }
+}
+
+impl Finished {
+    /// What a task recorded that outlived its transaction, if it is anything.
+    pub(super) fn of_late_task(
+        trace: Arc<Trace>,
+        own: (u32, SpanBuffer),
+        spawned_by: SpanNumber,
+        changes: (BTreeMap<SpanNumber, Amendment>, Attributes),
+        refused: u32,
+        scope: Scope,
+        name: Cow<'static, str>,
+    ) -> Option<Self> {
+        let outermost = own.1.records.iter().filter(|record| record.parent.task != own.0).count();
+        let children = own.1.records.len() - usize::from(outermost == 1);
+        (outermost > 0).then(|| Self {
+            root: Root::Late { spawned_by, name },
+            own,
+            others: Vec::new(),
+            amendments: changes.0,
+            attributes: changes.1,
+            scope,
+            ended: Ticks::now(),
+            children: u32::try_from(children).unwrap_or(u32::MAX),
+            refused,
+            trace,
+        })
+    }
+
+    /// Gives it to the client, and counts the spans that are not in it.
+    pub(super) fn deliver(self) {
+        let client = self.trace.client.clone();
+        let cut_off = self.children.saturating_sub(client.max_spans());
+        let refused = self.refused.saturating_add(cut_off);
+        if refused > 0 {
+            client.count_refused_spans(refused);
+        }
+        client.deliver(self);
+    }
+
+    /// How many spans the transaction has, the root included.
+    pub(crate) fn spans(&self) -> u32 {
+        self.children.min(self.trace.client.max_spans()).saturating_add(1)
+    }
+
+    /// About how many bytes it holds on to.
+    pub(crate) fn size(&self) -> usize {
+        let others: usize = self.others.iter().map(|other| other.1.size()).sum();
+        size_of::<Self>() + size_of::<Trace>() + self.own.1.size() + others + self.attributes.capacity()
+    }
+
+    /// Puts the transaction together, in a form that no server refuses.
+    pub(crate) fn into_transaction(mut self) -> protocol::Transaction {
+        let mut spans = self.collect();
+        self.change(&mut spans);
+        let root = self.take_root(&mut spans);
+        let mut children = Vec::with_capacity(spans.len());
+        self.cut_off(&mut spans);
+        for span in spans {
+            children.push(self.child(span));
+        }
+        self.transaction(root, children)
+    }
+
+    /// Brings all records together, ordered by their numbers, with their attributes.
+    fn collect(&mut self) -> Vec<Assembled> {
+        let mut spans = Vec::with_capacity(self.children as usize + 1);
+        let buffers = [mem::take(&mut self.own)].into_iter().chain(mem::take(&mut self.others));
+        let mut buffers: Vec<_> = buffers.collect();
+        buffers.sort_by_key(|(task, _)| *task);
+        for (task, buffer) in &mut buffers {
+            for (index, record) in buffer.records.drain(..).enumerate() {
+                let number = SpanNumber::new(*task, index as u32);
+                spans.push(Assembled { number, record, tags: BTreeMap::new(), data: Data::default() });
+            }
+        }
+        for (_, buffer) in buffers {
+            set(&mut spans, &buffer.attributes);
+            self.trace.client.buffers().put(buffer);
+        }
+        // What was set away from home was set after what was set there.
+        set(&mut spans, &self.attributes);
+        spans
+    }
+
+    /// Makes the changes that were left with the trace, and ends what did not end.
+    fn change(&mut self, spans: &mut [Assembled]) {
+        for (number, amendment) in mem::take(&mut self.amendments) {
+            if let Ok(place) = spans.binary_search_by_key(&number, |span| span.number) {
+                amendment.apply_to(&mut spans[place].record);
+            }
+        }
+        for Assembled { record, .. } in spans {
+            // As servers do it with spans that have no end.
+            record.apply(Change::End(self.ended, SpanStatus::DeadlineExceeded));
+            // One span that ends before it starts has the whole transaction refused.
+            record.end = record.end.max(Some(record.start));
+        }
+    }
+
+    /// Takes the root out of the list, or makes one.
+    fn take_root(&self, spans: &mut Vec<Assembled>) -> Assembled {
+        let spawned_by = match &self.root {
+            Root::Recorded(number) => {
+                if let Ok(place) = spans.binary_search_by_key(number, |span| span.number) {
+                    return spans.remove(place);
+                }
+                *number
+            }
+            Root::Late { spawned_by, .. } => *spawned_by,
+        };
+        let task = spans.first().map_or(NO_TASK, |span| span.number.task);
+        let outermost = |span: &Assembled| span.record.parent.task != task;
+        if spans.iter().filter(|span| outermost(span)).count() == 1
+            && let Some(place) = spans.iter().position(outermost)
+        {
+            return spans.remove(place);
+        }
+        let number = SpanNumber::new(task, u32::MAX);
+        let start = spans.iter().map(|span| span.record.start).min().unwrap_or(self.ended);
+        for span in spans.iter_mut().filter(|span| outermost(span)) {
+            span.record.parent = number;
+        }
+        let name = match &self.root {
+            Root::Late { name, .. } => name.clone(),
+            Root::Recorded(_) => Cow::Borrowed(""),
+        };
+        let mut record = Record::new("task".into(), name, spawned_by, start);
+        record.apply(Change::End(self.ended.max(start), SpanStatus::Ok));
+        Assembled { number, record, tags: BTreeMap::new(), data: Data::default() }
+    }
+
+    /// Orders the spans by their start and cuts off the last ones over the limit.
+    fn cut_off(&self, spans: &mut Vec<Assembled>) {
+        spans.sort_by_key(|span| span.record.start);
+        let limit = self.trace.client.max_spans() as usize;
+        if spans.len() <= limit {
+            return;
+        }
+        let cut: BTreeMap<_, _> =
+            spans.drain(limit..).map(|span| (span.number, span.record.parent)).collect();
+        // A span may have been given a start before its parent's.
+        for span in spans {
+            let mut seen = HashSet::new();
+            while let Some(parent) = cut.get(&span.record.parent)
+                && seen.insert(*parent)
+            {
+                span.record.parent = *parent;
+            }
+        }
+    }
+
+    fn child(&self, span: Assembled) -> protocol::Span {
+        let Assembled { number, record, tags, data } = span;
+        protocol::Span {
+            trace_id: self.trace.trace_id,
+            span_id: self.trace.span_id(number),
+            parent_span_id: self.trace.span_id(record.parent),
+            op: cut(record.op, MAX_OP),
+            description: record.name,
+            start_timestamp: self.trace.anchor.time_at(record.start).into(),
+            timestamp: self.trace.anchor.time_at(record.end.unwrap_or(record.start)).into(),
+            status: record.status,
+            origin: record.origin.into(),
+            tags,
+            data,
+        }
+    }
+
+    fn transaction(self, root: Assembled, spans: Vec<protocol::Span>) -> protocol::Transaction {
+        let Assembled { number, record, tags, data } = root;
+        let trace = &self.trace;
+        let (parent, source) = match self.root {
+            Root::Recorded(_) if record.renamed => (trace.parent, TransactionSource::Custom),
+            Root::Recorded(_) => (trace.parent, trace.source),
+            Root::Late { .. } => (Some(trace.span_id(record.parent)), TransactionSource::Task),
+        };
+        let name = if record.name.is_empty() { record.op.clone() } else { record.name };
+        let name = cut(name, MAX_NAME);
+        let identity = trace.client.identity();
+        let mut transaction = protocol::Transaction {
+            event_id: EventId::from_random(rand::random()),
+            platform: "native",
+            info: protocol::TransactionInfo::new(source),
+            start_timestamp: trace.anchor.time_at(record.start).into(),
+            timestamp: trace.anchor.time_at(record.end.unwrap_or(record.start)).into(),
+            release: identity.release.clone(),
+            dist: identity.dist.clone(),
+            environment: Arc::clone(&identity.environment),
+            server_name: identity.server_name.clone(),
+            level: None,
+            tags: BTreeMap::new(),
+            user: None,
+            request: None,
+            contexts: protocol::Contexts {
+                trace: protocol::TraceContext {
+                    trace_id: trace.trace_id,
+                    span_id: trace.span_id(number),
+                    parent_span_id: parent,
+                    op: cut(record.op, MAX_OP),
+                    status: record.status,
+                    origin: record.origin.into(),
+                    data: Data::default(),
+                },
+                others: identity.contexts.clone(),
+            },
+            spans,
+            sdk: Arc::clone(&identity.sdk),
+            sampling_context: Some(Arc::new(trace.sampling_context(&name, source))),
+            name,
+        };
+        // Later ones win: what was set on the root itself is known best.
+        global::snapshot().apply_to(&mut transaction);
+        self.scope.apply_to(&mut transaction);
+        transaction.tags.extend(tags);
+        transaction.contexts.trace.data.extend(data);
+        transaction
+    }
+}
+
+/// Puts attributes on the spans that they belong to. `spans` is ordered by number.
+fn set(spans: &mut [Assembled], attributes: &Attributes) {
+    for (attribute, text) in attributes.iter() {
+        let Ok(place) = spans.binary_search_by_key(&attribute.span, |span| span.number) else { continue };
+        let Assembled { tags, data, .. } = &mut spans[place];
+        let text = String::from_utf8_lossy(text).into_owned();
+        match attribute.kind {
+            Kind::Tag => tag::insert(tags, data, attribute.key.clone(), text),
+            Kind::Data => {
+                if let Ok(json) = RawValue::from_string(text) {
+                    data.insert_raw(attribute.key.clone(), json);
+                }
+            }
+        }
+    }
+}
+
+/// The first characters of a text.
+fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
+    match text.char_indices().nth(max_chars) {
+        None => text,
+        Some((end, _)) => Cow::Owned(text[..end].to_owned()),
+    }
+}
+
+/// Servers cut the name of a transaction to so many characters.
+const MAX_NAME: usize = 200;
+
+/// Servers cut the operation of a span to so many characters.
+const MAX_OP: usize = 128;

@@ -1,0 +1,386 @@
+//! Starting spans and transactions.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use super::context::Context;
+use super::future::{InSpan, InTransaction};
+use super::record::{Change, Record, SpanNumber};
+use super::sampling::Sampling;
+use super::shared::{NO_TASK, ROOT_TASK, Shared};
+use super::span::{OpenSpan, Place, Span};
+use super::task::{DropAs, TaskSpans, in_task_of};
+use super::{Trace, buffer::SpanBuffer};
+use crate::client;
+use crate::clock::{Anchor, Ticks};
+use crate::id::TraceId;
+use crate::protocol::{SpanStatus, TransactionSource};
+use crate::scope::Scope;
+use crate::scope::task::{self, TaskScope};
+
+/// A span that has not started yet. See [`span`].
+#[derive(Clone, Debug)]
+#[must_use = "a span starts with `in_scope`, `instrument` or `start`"]
+pub struct SpanBuilder {
+    op: Cow<'static, str>,
+    description: Cow<'static, str>,
+    origin: &'static str,
+    start: Option<SystemTime>,
+    parent: Option<Span>,
+}
+
+/// A transaction that has not started yet. See [`transaction`].
+#[derive(Clone, Debug)]
+#[must_use = "a transaction starts with `in_scope`, `instrument` or `start`"]
+pub struct TransactionBuilder {
+    op: Cow<'static, str>,
+    name: Cow<'static, str>,
+    origin: &'static str,
+    source: TransactionSource,
+    start: Option<SystemTime>,
+    sampled: Option<bool>,
+}
+
+/// Describes a span below the current one: what kind of work, and what exactly is done.
+///
+/// Outside of any transaction the span is not recorded, and costs nothing.
+///
+/// ```
+/// let rows = taskspan::span("serialize", "render").in_scope(|span| {
+///     let rows = vec![1, 2, 3];
+///     span.set_data("rows", rows.len());
+///     rows
+/// });
+/// assert_eq!(rows.len(), 3);
+/// ```
+///
+/// The closure is not asynchronous, so a span can't be left open across an
+/// `.await` by mistake. Use [`Instrument::in_span`](crate::Instrument::in_span) on futures.
+///
+/// ```compile_fail,E0728
+/// # async fn render() {}
+/// # async fn work() {
+/// taskspan::span("serialize", "render").in_scope(|_| {
+///     render().await // no: other tasks would run inside the span
+/// });
+/// # }
+/// ```
+pub fn span(op: impl Into<Cow<'static, str>>, description: impl Into<Cow<'static, str>>) -> SpanBuilder {
+    SpanBuilder::new(op.into(), description.into())
+}
+
+/// Describes a transaction: what kind of work it is, and the name it is grouped by.
+///
+/// Inside of another transaction it is sent as one of its own, in the same
+/// trace and under the current span, sampled as that one is.
+///
+/// ```
+/// # use taskspan::{Options, TransactionSource};
+/// let sum = taskspan::transaction("cli", "add")
+///     .source(TransactionSource::Task)
+///     .in_scope(|transaction| {
+///         transaction.set_data("numbers", 2);
+///         1 + 1
+///     });
+/// assert_eq!(sum, 2);
+/// ```
+pub fn transaction(op: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static, str>>) -> TransactionBuilder {
+    TransactionBuilder {
+        op: op.into(),
+        name: name.into(),
+        origin: "manual",
+        source: TransactionSource::Custom,
+        start: None,
+        sampled: None,
+    }
+}
+
+impl SpanBuilder {
+    #[inline]
+    pub(super) fn new(op: Cow<'static, str>, description: Cow<'static, str>) -> Self {
+        Self { op, description, origin: "manual", start: None, parent: None }
+    }
+
+    /// Makes it a child of a certain span instead of the current one.
+    pub fn child_of(mut self, parent: &Span) -> Self {
+        self.parent = Some(parent.clone());
+        self
+    }
+
+    /// Makes it start at a time in the past. By default it starts when it is started.
+    pub fn start_time(mut self, time: SystemTime) -> Self {
+        self.start = Some(time);
+        self
+    }
+
+    /// Tells who records the span, `manual` by default.
+    ///
+    /// For integrations: `auto.`, a category and a name, such as `auto.db.sqlx`,
+    /// of letters, digits, dots and underscores.
+    pub fn origin(mut self, origin: &'static str) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Starts the span, calls `f` with it as the current span, and ends it.
+    ///
+    /// It ends as `ok` unless `f` sets another status, and as `internal_error`
+    /// if `f` panics; the panic goes on.
+    #[inline]
+    pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
+        if let Some(parent) = self.parent.clone() {
+            let span = parent.in_scope(|| Self { parent: None, ..self }.start());
+            return span.in_scope(|| f(&span));
+        }
+        match self.enter() {
+            Some(entered) => entered.call(f),
+            None => f(&Span::none()),
+        }
+    }
+
+    /// Wraps a future, whose first poll starts the span. See
+    /// [`Instrument::in_span`](crate::Instrument::in_span).
+    pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
+        InSpan::new(self, future)
+    }
+
+    /// Starts the span and returns it, for work that is neither a closure nor a future.
+    pub fn start(self) -> OpenSpan {
+        let place = match self.parent.as_ref().map(|parent| parent.place.clone()) {
+            Some(parent) => parent.and_then(|parent| self.start_below(parent)),
+            None => task::with(|task| {
+                let spans = task.spans.as_ref()?;
+                let (trace, number) = (spans.lend(), spans.current());
+                Some(Place { recorded: trace.sampling.sampled, trace, number })
+            })
+            .and_then(|parent| self.start_below(parent)),
+        };
+        OpenSpan::new(Span { place })
+    }
+
+    /// Starts the span in the current task, without making it current.
+    #[inline]
+    pub(super) fn start_in(self, spans: &TaskSpans) -> Option<SpanNumber> {
+        let start = match self.start {
+            None => Ticks::now(),
+            Some(time) => spans.trace().anchor.ticks_at(time),
+        };
+        let mut record = Record::new(self.op, self.description, spans.current(), start);
+        record.origin = self.origin;
+        spans.start(record)
+    }
+
+    fn start_below(self, parent: Place) -> Option<Place> {
+        let trace = parent.trace;
+        if !trace.sampling.sampled {
+            return Some(Place { trace, ..parent });
+        }
+        let start = match self.start {
+            None => Ticks::now(),
+            Some(time) => trace.anchor.ticks_at(time),
+        };
+        let mut record = Record::new(self.op, self.description, parent.number, start);
+        record.origin = self.origin;
+        let mut record = Some(record);
+        // In a task of the trace the span is that task's, elsewhere the trace's.
+        let number = match in_task_of(&trace, |spans| Some(spans.start(record.take()?))) {
+            Some(number) => number,
+            None => record.and_then(|record| trace.start_away(record)),
+        };
+        Some(Place { trace, number: number.unwrap_or(parent.number), recorded: number.is_some() })
+    }
+
+    /// Starts the span in the current task and makes it current.
+    #[inline]
+    fn enter(self) -> Option<Entered> {
+        task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            let current = spans.current();
+            if !spans.trace().sampling.sampled {
+                return Some(Entered { span: Span::at(spans, current, false), current });
+            }
+            let number = self.start_in(spans);
+            if let Some(number) = number {
+                spans.set_current(number);
+            }
+            Some(Entered { span: Span::at(spans, number.unwrap_or(current), number.is_some()), current })
+        })
+    }
+}
+
+impl TransactionBuilder {
+    /// Tells what the name is made of, [`TransactionSource::Custom`] by default.
+    pub fn source(mut self, source: TransactionSource) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Makes it start at a time in the past. By default it starts when it is started.
+    pub fn start_time(mut self, time: SystemTime) -> Self {
+        self.start = Some(time);
+        self
+    }
+
+    /// Tells who records the transaction, `manual` by default. See [`SpanBuilder::origin`].
+    pub fn origin(mut self, origin: &'static str) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Decides whether the transaction is recorded, over any sampling rate.
+    pub fn sampled(mut self, sampled: bool) -> Self {
+        self.sampled = Some(sampled);
+        self
+    }
+
+    /// Starts the transaction, calls `f` with its root as the current span, and ends it.
+    ///
+    /// It ends as `ok` unless `f` sets another status, and as `internal_error`
+    /// if `f` panics; the panic goes on.
+    pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
+        let mut scope = self.open(Context::current());
+        if scope.is_none() {
+            return f(&Span::none());
+        }
+        let result = {
+            let _entered = task::enter(&mut scope);
+            let unwinding = DropAs(SpanStatus::InternalError);
+            let result = match super::current_span() {
+                Some(root) => f(&root),
+                None => f(&Span::none()),
+            };
+            std::mem::forget(unwinding);
+            result
+        };
+        drop(scope);
+        result
+    }
+
+    /// Wraps a future, whose first poll starts the transaction. See
+    /// [`Instrument::in_transaction`](crate::Instrument::in_transaction).
+    pub fn instrument<F: Future>(self, future: F) -> InTransaction<F> {
+        InTransaction::new(self, future)
+    }
+
+    /// Starts the transaction and returns its root, for work that is neither a closure nor a future.
+    ///
+    /// The scope data of the current task is copied now. Run futures below the root with
+    /// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of): the scope data that they
+    /// leave behind becomes the transaction's.
+    pub fn start(self) -> OpenSpan {
+        let Some((trace, record, scope)) = self.trace(Context::current(), NO_TASK) else {
+            return OpenSpan::new(Span::none());
+        };
+        let (number, recorded) = (trace.root, trace.sampling.sampled);
+        {
+            let mut shared = trace.shared();
+            shared.scope = scope;
+            if recorded {
+                shared.buffer.records.push(record);
+            }
+        }
+        OpenSpan::new(Span { place: Some(Place { trace, number, recorded }) })
+    }
+
+    /// Starts the transaction as a task of its own.
+    pub(super) fn open(self, context: Option<Context>) -> Option<Box<TaskScope>> {
+        let (trace, record, scope) = self.trace(context, ROOT_TASK)?;
+        let mut buffer = SpanBuffer::default();
+        if trace.sampling.sampled {
+            buffer = trace.client.buffers().take();
+            buffer.records.push(record);
+        }
+        Some(TaskScope::new(None, Some(TaskSpans::of_root(trace, buffer)), scope))
+    }
+
+    /// Decides about sampling and starts the clock.
+    fn trace(self, context: Option<Context>, task: u32) -> Option<(Arc<Trace>, Record, Scope)> {
+        let Context { client, parent, scope } = context.unwrap_or_default();
+        let client = match &parent {
+            Some((trace, _)) => trace.client.clone(),
+            None => client.or_else(client::installed)?,
+        };
+        if !client.is_enabled() {
+            return None;
+        }
+        let (trace_id, sampling) = match &parent {
+            Some((trace, _)) => (trace.trace_id, trace.sampling),
+            None => {
+                let trace_id = TraceId::from_random(rand::random());
+                (trace_id, Sampling::decide(&client, trace_id, self.sampled))
+            }
+        };
+        let anchor = Anchor::now();
+        let start = self.start.map_or(anchor.ticks(), |time| anchor.ticks_at(time));
+        let root = SpanNumber::new(task, 0);
+        let mut record = Record::new(self.op, self.name, root, start);
+        record.origin = self.origin;
+        let trace = Trace {
+            client,
+            trace_id,
+            id_seed: rand::random(),
+            parent: parent.map(|(trace, number)| trace.span_id(number)),
+            sampling,
+            source: self.source,
+            anchor,
+            root,
+            reserved: AtomicU32::new(0),
+            changed_away: AtomicBool::new(false),
+            shared: Mutex::new(Shared::default()),
+        };
+        Some((Arc::new(trace), record, scope))
+    }
+}
+
+/// A span that is current until this is dropped.
+struct Entered {
+    span: Span,
+    /// The span to make current again.
+    current: SpanNumber,
+}
+
+impl Entered {
+    #[inline]
+    fn call<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
+        let unwinding = Unwinding(&mut self);
+        let result = f(&unwinding.0.span);
+        std::mem::forget(unwinding);
+        self.leave(SpanStatus::Ok);
+        result
+    }
+
+    #[inline]
+    fn leave(&mut self, status: SpanStatus) {
+        let Some(place) = self.span.place.take() else { return };
+        let mut place = Some(place);
+        // The scopes on a thread are a stack: what was current is so again.
+        task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            if !Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
+                return None;
+            }
+            let place = place.take()?;
+            if place.recorded {
+                spans.end(place.number, status);
+                spans.set_current(self.current);
+            }
+            spans.take_back(place.trace);
+            Some(())
+        });
+        if let Some(place) = place {
+            place.end(Change::End(Ticks::now(), status));
+        }
+    }
+}
+
+/// Leaves the span if the closure panics.
+struct Unwinding<'a>(&'a mut Entered);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        self.0.leave(SpanStatus::InternalError);
+    }
+}

@@ -1,0 +1,474 @@
+//! Futures that carry a transaction, a span or a scope with them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use pin_project::{pin_project, pinned_drop};
+
+use super::Trace;
+use super::builder::{SpanBuilder, TransactionBuilder, span, transaction};
+use super::context::Context;
+use super::record::{Change, SpanNumber};
+use super::span::{Place, Restore, Span, current_span};
+use super::task::{DropAs, TaskSpans, in_task_of, set_dropped_as};
+use crate::client::Client;
+use crate::clock::Ticks;
+use crate::protocol::SpanStatus;
+use crate::scope::Scope;
+use crate::scope::task::{self, TaskScope};
+
+/// Attaches transactions, spans and scopes to futures.
+pub trait Instrument: Future + Sized {
+    /// Runs the future as a transaction, from its first poll until it is ready.
+    ///
+    /// `op` is the kind of work, such as `task`; `name` is what transactions
+    /// are grouped by, so leave identifiers out of it. All spans below land in
+    /// its tree, until 1,000 of them ([`Options::max_spans`](crate::Options::max_spans)).
+    /// See [`transaction`](crate::transaction) for more to set, and for what
+    /// happens inside of another transaction.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped before it is ready ends the transaction, as
+    /// `cancelled`. One that panics ends it as `internal_error`, and the panic goes on.
+    fn in_transaction(
+        self,
+        op: impl Into<Cow<'static, str>>,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InTransaction<Self> {
+        transaction(op, name).instrument(self)
+    }
+
+    /// Runs the future as a span, from its first poll until it is ready.
+    ///
+    /// The span lies below the one that is current at the first poll, or where
+    /// none is, below the one that was current when this was called; so a
+    /// spawned future stays in the transaction. Being polled is free: nothing
+    /// is recorded for it.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+    /// async {
+    ///     let load = async { 3 };
+    ///     let rows = load.in_span("db.query", "SELECT * FROM items").await;
+    ///     assert_eq!(rows, 3);
+    /// }
+    /// .in_transaction("task", "import")
+    /// .with_client(&client)
+    /// .await;
+    /// # assert_eq!(sent.transactions()[0].spans[0].op, "db.query");
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped before it is ready ends the span, as
+    /// `cancelled`. One that panics ends it as `internal_error`, and the panic goes on.
+    fn in_span(
+        self,
+        op: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> InSpan<Self> {
+        span(op, description).instrument(self)
+    }
+
+    /// Keeps the future in the transaction, span and scope that are current now.
+    ///
+    /// For tasks that are spawned, on any executor. What they set on their
+    /// scope is theirs alone. A task that outlives its transaction is sent as a
+    /// transaction of its own, in the same trace.
+    fn in_current_scope(self) -> InScope<Self> {
+        InScope::new(Context::current(), self)
+    }
+
+    /// Runs the future with `span` as the current span. The span does not end by that.
+    fn in_scope_of(self, span: &Span) -> InScope<Self> {
+        let context = match &span.place {
+            None => Context::current(),
+            Some(place) => Some(Context {
+                client: None,
+                parent: Some((Arc::clone(&place.trace), place.number)),
+                scope: task::current_scope(),
+            }),
+        };
+        InScope::new(context, self)
+    }
+
+    /// Makes the transactions of the future those of a client that is not installed.
+    ///
+    /// It has to be outside of them, so it stands after `in_transaction`. The
+    /// future leaves the transaction that is current now, if there is one.
+    fn with_client(self, client: &Client) -> InScope<Self> {
+        let context = Context {
+            client: Some(client.clone()),
+            parent: None,
+            scope: task::current_scope(),
+        };
+        InScope::new(Some(context), self)
+    }
+
+    /// Sets the status of the current span to `internal_error` if the future is ready with an `Err`.
+    ///
+    /// It stands inside the span that it is about:
+    ///
+    /// ```
+    /// # use taskspan::Instrument;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let load = async { Err::<(), _>("no such table") };
+    /// let result = load.record_err().in_span("db.query", "SELECT * FROM items").await;
+    /// assert_eq!(result, Err("no such table"));
+    /// # }
+    /// ```
+    fn record_err<T, E>(self) -> RecordErr<Self>
+    where
+        Self: Future<Output = Result<T, E>>,
+    {
+        RecordErr { inner: self }
+    }
+}
+
+impl<F: Future> Instrument for F {}
+
+/// The future returned by [`Instrument::in_transaction`].
+#[pin_project]
+#[must_use = "nothing runs, or is measured, until this future is polled"]
+pub struct InTransaction<F> {
+    // The context counts where nothing is current at the first poll.
+    start: Option<Box<(TransactionBuilder, Option<Context>)>>,
+    #[pin]
+    scoped: Scoped<F>,
+}
+
+/// The future returned by [`Instrument::in_current_scope`],
+/// [`Instrument::in_scope_of`] and [`Instrument::with_client`].
+#[pin_project]
+#[must_use = "nothing runs, or is measured, until this future is polled"]
+pub struct InScope<F> {
+    context: Option<Context>,
+    #[pin]
+    scoped: Scoped<F>,
+}
+
+/// The future returned by [`Instrument::in_span`].
+#[pin_project(PinnedDrop)]
+#[must_use = "nothing runs, or is measured, until this future is polled"]
+pub struct InSpan<F> {
+    state: State,
+    // What the span is polled in away from its trace.
+    own: Option<Box<TaskScope>>,
+    #[pin]
+    inner: Option<F>,
+}
+
+/// The future returned by [`Instrument::record_err`].
+#[pin_project]
+#[must_use = "futures do nothing unless polled"]
+pub struct RecordErr<F> {
+    #[pin]
+    inner: F,
+}
+
+/// How far the span of an [`InSpan`] is.
+enum State {
+    /// Not polled yet. The parent counts where nothing is current at the first poll.
+    Waiting { span: SpanBuilder, parent: Option<(Arc<Trace>, SpanNumber)> },
+    Running(Place),
+    /// Not recorded, or ended.
+    Idle,
+}
+
+impl<F> InTransaction<F> {
+    pub(super) fn new(start: TransactionBuilder, future: F) -> Self {
+        Self { start: Some(Box::new((start, Context::current()))), scoped: Scoped::new(future) }
+    }
+}
+
+impl<F: Future> Future for InTransaction<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(start) = this.start.take() {
+            let (builder, context) = *start;
+            this.scoped.as_mut().open(builder.open(Context::current().or(context)));
+        }
+        this.scoped.poll(cx)
+    }
+}
+
+impl<F> InScope<F> {
+    fn new(context: Option<Context>, future: F) -> Self {
+        Self { context, scoped: Scoped::new(future) }
+    }
+}
+
+impl<F: Future> Future for InScope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let Some(context) = this.context.take() {
+            this.scoped.as_mut().open(Some(context.open()));
+        }
+        this.scoped.poll(cx)
+    }
+}
+
+impl<F> InSpan<F> {
+    #[inline]
+    pub(super) fn new(span: SpanBuilder, future: F) -> Self {
+        let parent = task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            Some((spans.lend(), spans.current()))
+        });
+        Self { state: State::Waiting { span, parent }, own: None, inner: Some(future) }
+    }
+}
+
+impl<F: Future> Future for InSpan<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let State::Waiting { .. } = this.state
+            && let State::Waiting { span, parent } = mem::replace(this.state, State::Idle)
+        {
+            *this.state = State::start(span, parent, this.own);
+        }
+        let output = this.state.enter(this.own, SpanStatus::InternalError, || {
+            let output = ready!(this.inner.as_mut().as_pin_mut().expect("polled after it was ready").poll(cx));
+            // What the future holds ends before its span does.
+            this.inner.set(None);
+            Poll::Ready(output)
+        });
+        let output = ready!(output);
+        this.state.end(SpanStatus::Ok);
+        *this.own = None;
+        Poll::Ready(output)
+    }
+}
+
+#[pinned_drop]
+impl<F> PinnedDrop for InSpan<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.inner.is_some() {
+            if let State::Running(_) = this.state {
+                cancel(|| this.state.enter(this.own, SpanStatus::InternalError, || this.inner.set(None)));
+            }
+            this.state.end(SpanStatus::Cancelled);
+            if let Some(own) = this.own
+                && let Some(spans) = &own.spans
+            {
+                spans.set_dropped_as(SpanStatus::Cancelled);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Starts the span in the task that polls, or in one of its own.
+    fn start(
+        span: SpanBuilder,
+        parent: Option<(Arc<Trace>, SpanNumber)>,
+        own: &mut Option<Box<TaskScope>>,
+    ) -> Self {
+        let mut span = Some(span);
+        let mut parent = parent;
+        let here = task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            Some(start_in(spans, span.take()?, parent.take()))
+        });
+        if let Some(state) = here {
+            return state;
+        }
+        let (Some(span), Some((trace, number))) = (span, parent) else { return Self::Idle };
+        let scope = trace.shared().scope.clone();
+        let spans = TaskSpans::below(trace, number, false);
+        let state = start_in(&spans, span, None);
+        *own = Some(TaskScope::new(None, Some(spans), scope));
+        state
+    }
+
+    /// Runs a poll with the span as the current one.
+    #[inline]
+    fn enter<R>(&mut self, own: &mut Option<Box<TaskScope>>, unwound: SpanStatus, f: impl FnOnce() -> R) -> R {
+        let Self::Running(place) = self else {
+            return match own {
+                None => f(),
+                Some(_) => {
+                    let _entered = task::enter(own);
+                    f()
+                }
+            };
+        };
+        let unwinding = EndAs { place, status: unwound };
+        let result = match in_task_of(&place.trace, |spans| Some(spans.set_current(place.number))) {
+            Some(current) => {
+                let _restore = Restore { trace: &place.trace, current };
+                f()
+            }
+            None => {
+                if own.is_none() {
+                    *own = Some(place.task_scope());
+                }
+                let _entered = task::enter(own);
+                f()
+            }
+        };
+        mem::forget(unwinding);
+        result
+    }
+
+    /// Ends the span, if it runs.
+    #[inline]
+    fn end(&mut self, status: SpanStatus) {
+        let Self::Running(place) = mem::replace(self, Self::Idle) else { return };
+        let Place { trace, number, .. } = place;
+        let mut trace = Some(trace);
+        let ended = task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            if !Arc::ptr_eq(spans.trace(), trace.as_ref()?) {
+                return None;
+            }
+            spans.end(number, status);
+            spans.take_back(trace.take()?);
+            Some(())
+        });
+        if let (None, Some(trace)) = (ended, trace) {
+            trace.change_away(number, Change::End(Ticks::now(), status));
+        }
+    }
+}
+
+/// Starts a span in a task. `reference` is to any trace, and lent again if it is to this one.
+fn start_in(spans: &TaskSpans, span: SpanBuilder, reference: Option<(Arc<Trace>, SpanNumber)>) -> State {
+    let trace = match reference {
+        Some((trace, _)) if Arc::ptr_eq(&trace, spans.trace()) => trace,
+        _ => spans.lend(),
+    };
+    let number = if trace.sampling.sampled { span.start_in(spans) } else { None };
+    match number {
+        Some(number) => State::Running(Place { trace, number, recorded: true }),
+        None => {
+            spans.take_back(trace);
+            State::Idle
+        }
+    }
+}
+
+/// Ends a span whose poll panics.
+struct EndAs<'a> {
+    place: &'a Place,
+    status: SpanStatus,
+}
+
+impl Drop for EndAs<'_> {
+    fn drop(&mut self) {
+        self.place.end(Change::End(Ticks::now(), self.status));
+    }
+}
+
+/// Calls `f`, which drops a future that was not ready.
+fn cancel(f: impl FnOnce()) {
+    let before = set_dropped_as(SpanStatus::Cancelled);
+    f();
+    if let Some(before) = before {
+        set_dropped_as(before);
+    }
+}
+
+impl<F, T, E> Future for RecordErr<F>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let result = ready!(self.project().inner.poll(cx));
+        if result.is_err()
+            && let Some(span) = current_span()
+        {
+            span.set_status(SpanStatus::InternalError);
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// A future with a slot for the scope that it is polled and dropped in.
+#[pin_project(PinnedDrop)]
+struct Scoped<F> {
+    scope: Option<Box<TaskScope>>,
+    #[pin]
+    inner: Option<F>,
+}
+
+impl<F> Scoped<F> {
+    fn new(inner: F) -> Self {
+        Self { scope: None, inner: Some(inner) }
+    }
+
+    fn open(self: Pin<&mut Self>, scope: Option<Box<TaskScope>>) {
+        *self.project().scope = scope;
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let poll = |mut inner: Pin<&mut Option<F>>| {
+            let output = ready!(inner.as_mut().as_pin_mut().expect("polled after it was ready").poll(cx));
+            // What the future holds ends before its scope does.
+            inner.set(None);
+            Poll::Ready(output)
+        };
+        if this.scope.is_none() {
+            return poll(this.inner);
+        }
+        let output = {
+            let _entered = task::enter(this.scope);
+            let unwinding = DropAs(SpanStatus::InternalError);
+            let output = poll(this.inner.as_mut());
+            mem::forget(unwinding);
+            ready!(output)
+        };
+        *this.scope = None;
+        Poll::Ready(output)
+    }
+}
+
+#[pinned_drop]
+impl<F> PinnedDrop for Scoped<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.scope.is_some() && this.inner.is_some() {
+            let _entered = task::enter(this.scope);
+            // A future that has panicked is dropped as that.
+            if set_dropped_as(SpanStatus::Cancelled) == Some(SpanStatus::InternalError) {
+                set_dropped_as(SpanStatus::InternalError);
+            }
+            this.inner.set(None);
+        }
+    }
+}
+
+macro_rules! debug_as_name {
+    ($($name:ident)*) => {$(
+        impl<F> fmt::Debug for $name<F> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug_as_name!(InTransaction InScope InSpan RecordErr);

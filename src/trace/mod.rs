@@ -1,0 +1,97 @@
+//! Recording: transactions, spans, and the futures that carry them.
+//!
+//! A [`Trace`] is what the tasks of one transaction share. Each task records
+//! into a buffer of its own ([`TaskSpans`]) while it is polled, and hands that
+//! over when it ends. Whoever touches a span from elsewhere leaves the change
+//! with the trace. [`Finished`] puts it all together, away from the request.
+
+mod assemble;
+mod attributes;
+mod buffer;
+mod builder;
+mod future;
+mod record;
+mod sampling;
+mod shared;
+mod span;
+mod spawn;
+mod task;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use self::record::SpanNumber;
+use self::sampling::Sampling;
+use self::shared::Shared;
+use crate::client::Client;
+use crate::clock::Anchor;
+use crate::id::{SpanId, TraceId};
+use crate::protocol::TransactionSource;
+
+pub(crate) use self::assemble::Finished;
+pub(crate) use self::buffer::BufferPool;
+pub(crate) use self::task::TaskSpans;
+
+pub use self::builder::{SpanBuilder, TransactionBuilder, span, transaction};
+pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr};
+pub use self::span::{OpenSpan, Span, current_span, current_transaction};
+pub use self::spawn::{JoinSetExt, in_current_scope, spawn, spawn_blocking};
+
+/// What the tasks of one transaction share.
+pub(crate) struct Trace {
+    client: Client,
+    trace_id: TraceId,
+    /// Every span id is this number mixed with the span's own.
+    id_seed: u64,
+    /// The span outside of the transaction that caused it.
+    parent: Option<SpanId>,
+    sampling: Sampling,
+    source: TransactionSource,
+    anchor: Anchor,
+    root: SpanNumber,
+    /// For how many spans the tasks have asked for room.
+    reserved: AtomicU32,
+    /// Whether anything was changed away from its home. From then on every
+    /// change is left with the trace, which keeps them in order.
+    changed_away: AtomicBool,
+    shared: Mutex<Shared>,
+}
+
+impl Trace {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The id of a span by its number: never zero, and different for every number.
+    fn span_id(&self, number: SpanNumber) -> SpanId {
+        let id = |bits: u64| SpanId::from_bits(mix(self.id_seed.wrapping_add(bits)));
+        // Only one number gives zero. It then gets the id of a number that is
+        // never used, which can't be zero as well.
+        id(number.bits()).or_else(|| id(u64::MAX)).unwrap_or(SpanId::ONE)
+    }
+
+    /// Asks for room for more spans, and tells whether it was given.
+    ///
+    /// A task asks for as many as it has recorded, so at least half of what is
+    /// given is used. Given is up to twice the limit, so nobody is refused who
+    /// is within it; what is recorded beyond the limit is cut off at the end.
+    fn reserve(&self, wanted: u32) -> bool {
+        let limit = self.client.max_spans().saturating_mul(2);
+        let given = self.reserved.load(Ordering::Relaxed) < limit;
+        if given {
+            self.reserved.fetch_add(wanted, Ordering::Relaxed);
+        }
+        given
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Maps numbers to numbers that look random, and no two of them to the same.
+fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}

@@ -1,0 +1,129 @@
+//! One span while it is recorded, and where it stands among the others.
+
+use std::borrow::Cow;
+
+use crate::clock::Ticks;
+use crate::protocol::SpanStatus;
+
+/// The place of a span in its trace: the buffer that it is in, and its index there.
+///
+/// Spans are numbered by whoever records them, so no two tasks have to agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SpanNumber {
+    /// The number of the task whose buffer it is.
+    pub(crate) task: u32,
+    /// The index in that buffer.
+    pub(crate) index: u32,
+}
+
+impl SpanNumber {
+    pub(crate) fn new(task: u32, index: u32) -> Self {
+        Self { task, index }
+    }
+
+    /// Both halves as one number, which is different for every span of a trace.
+    pub(crate) fn bits(self) -> u64 {
+        u64::from(self.task) << 32 | u64::from(self.index)
+    }
+}
+
+/// A span as it is recorded: no wire form, no ids, no attributes.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) op: Cow<'static, str>,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) origin: &'static str,
+    pub(crate) parent: SpanNumber,
+    pub(crate) start: Ticks,
+    /// `None` as long as the span has not ended.
+    pub(crate) end: Option<Ticks>,
+    pub(crate) status: Option<SpanStatus>,
+    /// Whether the name was set again after the start.
+    pub(crate) renamed: bool,
+}
+
+/// Something that happens to a span after its start.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// It ends, with this status unless one was set. Only the first end counts.
+    End(Ticks, SpanStatus),
+    Status(SpanStatus),
+    Name(Cow<'static, str>),
+    Op(Cow<'static, str>),
+}
+
+impl Record {
+    /// A span that starts.
+    #[inline]
+    pub(crate) fn new(
+        op: Cow<'static, str>,
+        name: Cow<'static, str>,
+        parent: SpanNumber,
+        start: Ticks,
+    ) -> Self {
+        Self { op, name, origin: "manual", parent, start, end: None, status: None, renamed: false }
+    }
+
+    #[inline]
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::End(ticks, status) => {
+                if self.end.is_none() {
+                    self.end = Some(ticks);
+                    self.status.get_or_insert(status);
+                }
+            }
+            Change::Status(status) => self.status = Some(status),
+            Change::Name(name) => {
+                self.name = name;
+                self.renamed = true;
+            }
+            Change::Op(op) => self.op = op,
+        }
+    }
+}
+
+/// Changes to a span that were made away from its record, the last of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Amendment {
+    end: Option<(Ticks, SpanStatus)>,
+    status: Option<SpanStatus>,
+    name: Option<Cow<'static, str>>,
+    op: Option<Cow<'static, str>>,
+}
+
+impl Amendment {
+    pub(crate) fn add(&mut self, change: Change) {
+        match change {
+            Change::End(ticks, status) => {
+                self.end.get_or_insert((ticks, status));
+            }
+            Change::Status(status) => self.status = Some(status),
+            Change::Name(name) => self.name = Some(name),
+            Change::Op(op) => self.op = Some(op),
+        }
+    }
+
+    pub(crate) fn apply_to(self, record: &mut Record) {
+        let Self { end, status, name, op } = self;
+        let changes = [
+            end.map(|(ticks, status)| Change::End(ticks, status)),
+            status.map(Change::Status),
+            name.map(Change::Name),
+            op.map(Change::Op),
+        ];
+        for change in changes.into_iter().flatten() {
+            record.apply(change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_at_most_128_bytes() {
+        assert!(size_of::<Record>() <= 128, "{}", size_of::<Record>());
+    }
+}

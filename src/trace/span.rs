@@ -1,0 +1,313 @@
+//! Handles to spans: looking at one, changing it, starting others below it.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::Trace;
+use super::attributes::{self, Kind};
+use super::buffer::SpanBuffer;
+use super::builder::SpanBuilder;
+use super::record::{Change, SpanNumber};
+use super::shared::NO_TASK;
+use super::task::{TaskSpans, in_task_of};
+use crate::clock::Ticks;
+use crate::id::{SpanId, TraceId};
+use crate::protocol::SpanStatus;
+use crate::scope::task::{self, TaskScope};
+
+/// A span that was started by somebody: the root of a transaction or one below it.
+///
+/// A handle may be cloned, sent to other threads and kept for as long as one
+/// likes. It does not keep the span from ending, see [`OpenSpan`] for that. What
+/// is set after the transaction has ended is ignored.
+///
+/// The handle of a span that is not recorded, because its trace is not sampled
+/// or its transaction has reached its limit of spans, takes every call and does
+/// nothing.
+#[derive(Clone)]
+pub struct Span {
+    // `None` where there was no transaction.
+    pub(super) place: Option<Place>,
+}
+
+/// Where a span is recorded.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) trace: Arc<Trace>,
+    pub(super) number: SpanNumber,
+    /// If not, `number` is that of the nearest span above which is.
+    pub(super) recorded: bool,
+}
+
+/// A span that ends when this is dropped.
+///
+/// It is a [`Span`] in all other respects. It never becomes the current span by
+/// itself, so it can be held across an `.await`: use [`Span::in_scope`] or
+/// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of) to run code below it.
+///
+/// It ends as `ok` unless another status was set, as `internal_error` when it is
+/// dropped by a panic, and as `cancelled` when it is dropped with a future that
+/// was not ready. Once the transaction has ended it can't be added to any more:
+/// a span that is still open then is sent with the end of the transaction and
+/// the status `deadline_exceeded`, as servers would do it.
+#[must_use = "a span ends as soon as it is dropped"]
+pub struct OpenSpan {
+    span: Span,
+}
+
+/// The span that the current code runs in, `None` outside of any transaction.
+pub fn current_span() -> Option<Span> {
+    task::with(|task| {
+        let spans = task.spans.as_ref()?;
+        Some(Span::at(spans, spans.current(), spans.trace().sampling.sampled))
+    })
+}
+
+/// The root span of the transaction that the current code runs in, `None` outside of any.
+pub fn current_transaction() -> Option<Span> {
+    task::with(|task| {
+        let spans = task.spans.as_ref()?;
+        Some(Span::at(spans, spans.trace().root, spans.trace().sampling.sampled))
+    })
+}
+
+impl Span {
+    pub(super) fn none() -> Self {
+        Self { place: None }
+    }
+
+    pub(super) fn at(spans: &TaskSpans, number: SpanNumber, recorded: bool) -> Self {
+        Self { place: Some(Place { trace: spans.lend(), number, recorded }) }
+    }
+
+    /// The trace that the span belongs to.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.place.as_ref().map(|place| place.trace.trace_id)
+    }
+
+    /// The id of the span, or of the nearest span above it that is recorded.
+    pub fn span_id(&self) -> Option<SpanId> {
+        self.place.as_ref().map(|place| place.trace.span_id(place.number))
+    }
+
+    /// Whether what is set here will be sent.
+    pub fn is_recorded(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.recorded)
+    }
+
+    /// Sets a tag, a short value to search by. Tags of a root span are those of its transaction.
+    ///
+    /// Keys and values that servers would not take are made to fit, and kept
+    /// whole in the span's data: see [`Scope::set_tag`](crate::Scope::set_tag).
+    pub fn set_tag(&self, key: impl Into<Cow<'static, str>>, value: impl Display) {
+        if let Some(place) = self.recorded() {
+            let key = key.into();
+            attributes::with_text(value, |text| place.set(Kind::Tag, key, text));
+        }
+    }
+
+    /// Sets an attribute to any value that serialises.
+    ///
+    /// Integers over 64 bits are sent as strings and numbers that are not
+    /// finite as `null`, as JSON has neither. A value that does not serialise
+    /// is replaced by the reason. The value is not looked at, and nothing is
+    /// allocated, unless the span is recorded.
+    pub fn set_data(&self, key: impl Into<Cow<'static, str>>, value: impl Serialize) {
+        if let Some(place) = self.recorded() {
+            let key = key.into();
+            attributes::with_json(value, |text| place.set(Kind::Data, key, text));
+        }
+    }
+
+    /// Sets how the work of the span ended, over what its end would tell.
+    pub fn set_status(&self, status: SpanStatus) {
+        self.change(Change::Status(status));
+    }
+
+    /// Sets the name of a transaction, or the description of another span.
+    ///
+    /// The source of a transaction's name becomes `custom`. Servers cut the
+    /// name of a transaction to 200 characters.
+    pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
+        self.change(Change::Name(name.into()));
+    }
+
+    /// Sets what kind of work the span is. Servers cut it to 128 characters.
+    pub fn set_op(&self, op: impl Into<Cow<'static, str>>) {
+        self.change(Change::Op(op.into()));
+    }
+
+    /// Starts a span below this one, from any thread.
+    pub fn start_child(
+        &self,
+        op: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> OpenSpan {
+        SpanBuilder::new(op.into(), description.into()).child_of(self).start()
+    }
+
+    /// Calls `f` with this as the current span. The span does not end by that.
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let Some(place) = &self.place else { return f() };
+        let current = in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
+        if let Some(current) = current {
+            let _restore = Restore { trace: &place.trace, current };
+            return f();
+        }
+        let mut scope = Some(place.task_scope());
+        let _entered = task::enter(&mut scope);
+        f()
+    }
+
+    fn recorded(&self) -> Option<&Place> {
+        self.place.as_ref().filter(|place| place.recorded)
+    }
+
+    fn change(&self, change: Change) {
+        if let Some(place) = self.recorded() {
+            place.change(change);
+        }
+    }
+}
+
+impl Place {
+    /// Makes a change where the span is recorded, if that is the current task, else with the trace.
+    fn change(&self, change: Change) {
+        let mut change = Some(change);
+        self.at_home(|buffer, index| {
+            if let (Some(record), Some(change)) = (buffer.records.get_mut(index), change.take()) {
+                record.apply(change);
+            }
+        });
+        if let Some(change) = change {
+            self.trace.change_away(self.number, change);
+        }
+    }
+
+    fn set(&self, kind: Kind, key: Cow<'static, str>, value: &[u8]) {
+        let mut key = Some(key);
+        self.at_home(|buffer, _| {
+            if let Some(key) = key.take() {
+                buffer.attributes.push(self.number, kind, key, value);
+            }
+        });
+        if let Some(key) = key {
+            self.trace.set_away(self.number, kind, key, value);
+        }
+    }
+
+    /// Calls `f` if changes to this span are made in the current task's buffer.
+    fn at_home(&self, f: impl FnOnce(&mut SpanBuffer, usize)) {
+        in_task_of(&self.trace, |spans| {
+            let home = spans.is_home_of(self.number);
+            (home && spans.with_buffer(|buffer| f(buffer, self.number.index as usize))).then_some(())
+        });
+    }
+
+    /// Ends the span, and with a root that has no task of its own the transaction.
+    pub(super) fn end(&self, change: Change) {
+        if self.number == self.trace.root && self.number.task == NO_TASK {
+            let scope = std::mem::take(&mut self.trace.shared().scope);
+            Arc::clone(&self.trace).root_ended(SpanBuffer::default(), change, 0, scope);
+        } else if self.recorded {
+            self.change(change);
+        }
+    }
+
+    /// What a task knows that runs below this span.
+    pub(super) fn task_scope(&self) -> Box<TaskScope> {
+        let main = self.number == self.trace.root && self.number.task == NO_TASK;
+        let scope = if main { self.trace.shared().scope.clone() } else { task::current_scope() };
+        let spans = TaskSpans::below(Arc::clone(&self.trace), self.number, main);
+        TaskScope::new(None, Some(spans), scope)
+    }
+}
+
+impl OpenSpan {
+    pub(super) fn new(span: Span) -> Self {
+        Self { span }
+    }
+
+    /// Ends the span now, as `ok` unless another status was set.
+    pub fn finish(self) {
+        self.end(None, SpanStatus::Ok);
+    }
+
+    /// Ends the span at a time in the past or the future.
+    ///
+    /// A time before the span's start is taken for its start, since servers
+    /// refuse whole transactions for spans that end before they start.
+    pub fn finish_at(self, time: SystemTime) {
+        self.end(Some(time), SpanStatus::Ok);
+    }
+
+    fn end(mut self, time: Option<SystemTime>, status: SpanStatus) {
+        self.end_once(time, status);
+    }
+
+    fn end_once(&mut self, time: Option<SystemTime>, status: SpanStatus) {
+        let Some(place) = self.span.place.take() else { return };
+        let ticks = match time {
+            Some(time) => place.trace.anchor.ticks_at(time),
+            None => Ticks::now(),
+        };
+        place.end(Change::End(ticks, status));
+    }
+}
+
+impl Drop for OpenSpan {
+    fn drop(&mut self) {
+        if self.span.place.is_none() {
+            return;
+        }
+        let status = if thread::panicking() {
+            SpanStatus::InternalError
+        } else {
+            task::with(|task| Some(task.spans.as_ref()?.dropped_as())).unwrap_or(SpanStatus::Ok)
+        };
+        self.end_once(None, status);
+    }
+}
+
+impl Deref for OpenSpan {
+    type Target = Span;
+
+    fn deref(&self) -> &Span {
+        &self.span
+    }
+}
+
+/// Makes another span of the current task the current one again.
+pub(super) struct Restore<'a> {
+    pub(super) trace: &'a Arc<Trace>,
+    pub(super) current: SpanNumber,
+}
+
+impl Drop for Restore<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        in_task_of(self.trace, |spans| Some(spans.set_current(self.current)));
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span")
+            .field("trace_id", &self.trace_id())
+            .field("span_id", &self.span_id())
+            .field("recorded", &self.is_recorded())
+            .finish()
+    }
+}
+
+impl fmt::Debug for OpenSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OpenSpan").field(&self.span).finish()
+    }
+}
