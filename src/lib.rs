@@ -1,6 +1,9 @@
 //! Performance monitoring for async Rust, reported to Sentry.
 
+#[cfg_attr(not(test), expect(dead_code))]
+mod dsn;
 mod id;
 pub mod protocol;
 
+pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
