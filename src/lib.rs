@@ -1,6 +1,8 @@
 //! Performance monitoring for async Rust, reported to Sentry.
 
 #[cfg_attr(not(test), expect(dead_code))]
+mod contexts;
+#[cfg_attr(not(test), expect(dead_code))]
 mod dsn;
 mod id;
 pub mod protocol;
