@@ -1,0 +1,39 @@
+//! Why a client could not be made.
+
+use std::fmt;
+
+use crate::options::OptionsError;
+
+/// The error returned when a client cannot be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InitError {
+    /// One of the options has a value that cannot be used.
+    Options(OptionsError),
+    /// There is no Tokio runtime here that could deliver anything.
+    NoRuntime,
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Options(_) => "an option cannot be used",
+            Self::NoRuntime => "there is no Tokio runtime here to deliver anything in",
+        })
+    }
+}
+
+impl std::error::Error for InitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Options(error) => Some(error),
+            Self::NoRuntime => None,
+        }
+    }
+}
+
+impl From<OptionsError> for InitError {
+    fn from(error: OptionsError) -> Self {
+        Self::Options(error)
+    }
+}
