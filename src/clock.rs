@@ -34,7 +34,10 @@ impl Anchor {
     /// Reads both clocks.
     #[inline]
     pub(crate) fn now() -> Self {
-        Self { ticks: Ticks::now(), time: SystemTime::now() }
+        Self {
+            ticks: Ticks::now(),
+            time: SystemTime::now(),
+        }
     }
 
     /// The reading at this moment.
@@ -45,9 +48,11 @@ impl Anchor {
     /// The wall-clock time at a reading, to the nearest microsecond.
     pub(crate) fn time_at(&self, ticks: Ticks) -> SystemTime {
         let moved = if ticks >= self.ticks {
-            self.time.checked_add(span(self.ticks, ticks) + HALF_A_MICROSECOND)
+            self.time
+                .checked_add(span(self.ticks, ticks) + HALF_A_MICROSECOND)
         } else {
-            self.time.checked_sub(span(ticks, self.ticks).saturating_sub(HALF_A_MICROSECOND))
+            self.time
+                .checked_sub(span(ticks, self.ticks).saturating_sub(HALF_A_MICROSECOND))
         };
         moved.unwrap_or(self.time)
     }
@@ -96,7 +101,9 @@ mod tests {
             let offset = Duration::from_micros(offset);
             for time in [anchor.time + offset, anchor.time - offset] {
                 let back = anchor.time_at(anchor.ticks_at(time));
-                let error = back.duration_since(time).unwrap_or_else(|early| early.duration());
+                let error = back
+                    .duration_since(time)
+                    .unwrap_or_else(|early| early.duration());
                 assert!(error <= Duration::from_micros(1), "{offset:?}: {error:?}");
             }
         }

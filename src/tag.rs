@@ -36,7 +36,10 @@ fn valid_key(key: &Cow<'static, str>) -> Option<Cow<'static, str>> {
     if key.len() <= MAX_CHARS && key.chars().all(valid) {
         return Some(key.clone());
     }
-    let replaced = key.chars().take(MAX_CHARS).map(|c| if valid(c) { c } else { '-' });
+    let replaced = key
+        .chars()
+        .take(MAX_CHARS)
+        .map(|c| if valid(c) { c } else { '-' });
     Some(Cow::Owned(replaced.collect()))
 }
 
@@ -45,7 +48,10 @@ fn valid_value(value: &str) -> Option<Cow<'_, str>> {
     if value.is_empty() {
         return None;
     }
-    let end = value.char_indices().nth(MAX_CHARS).map_or(value.len(), |(at, _)| at);
+    let end = value
+        .char_indices()
+        .nth(MAX_CHARS)
+        .map_or(value.len(), |(at, _)| at);
     let cut = &value[..end];
     if cut.contains(['\n', '\r']) {
         return Some(Cow::Owned(cut.replace(['\n', '\r'], " ")));
@@ -57,7 +63,14 @@ fn valid_value(value: &str) -> Option<Cow<'_, str>> {
 const MAX_CHARS: usize = 200;
 
 /// Keys that servers drop, because events have a field of that name.
-const RESERVED: [&str; 6] = ["release", "environment", "user", "dist", "filename", "function"];
+const RESERVED: [&str; 6] = [
+    "release",
+    "environment",
+    "user",
+    "dist",
+    "filename",
+    "function",
+];
 
 #[cfg(test)]
 mod tests {
@@ -80,8 +93,16 @@ mod tests {
         ];
         for (key, value, tag, kept) in table {
             let (mut tags, mut data) = (BTreeMap::new(), Data::default());
-            insert(&mut tags, &mut data, Cow::Owned(key.to_owned()), value.to_owned());
-            let found = tags.iter().next().map(|(key, value)| (key.as_ref(), value.as_str()));
+            insert(
+                &mut tags,
+                &mut data,
+                Cow::Owned(key.to_owned()),
+                value.to_owned(),
+            );
+            let found = tags
+                .iter()
+                .next()
+                .map(|(key, value)| (key.as_ref(), value.as_str()));
             assert_eq!(found, tag, "{key}={value}");
             assert_eq!(data.get(key), kept.then(|| value.into()), "{key}={value}");
         }

@@ -23,7 +23,10 @@ pub fn configure_global_scope<R>(change: impl FnOnce(&mut Scope) -> R) -> R {
 
 /// The global scope as it is now.
 pub(crate) fn snapshot() -> Scope {
-    GLOBAL.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    GLOBAL
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 static GLOBAL: Mutex<Scope> = Mutex::new(Scope { data: None });

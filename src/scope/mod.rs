@@ -104,7 +104,10 @@ impl Scope {
             tag::insert(&mut transaction.tags, root, key.clone(), value.clone());
         }
         for (name, context) in &data.contexts {
-            transaction.contexts.others.insert(name.clone(), context.clone());
+            transaction
+                .contexts
+                .others
+                .insert(name.clone(), context.clone());
         }
         if let Some(user) = &data.user {
             transaction.user = Some(user.clone());

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Scope;
 use crate::client::Client;
+use crate::diagnostics::{self, Topic};
 use crate::protocol::{Level, Request, User};
 use crate::trace::TaskSpans;
 
@@ -24,7 +25,11 @@ pub(crate) struct TaskScope {
 
 impl TaskScope {
     pub(crate) fn new(client: Option<Client>, spans: Option<TaskSpans>, scope: Scope) -> Box<Self> {
-        Box::new(Self { client, spans, scope: RefCell::new(scope) })
+        Box::new(Self {
+            client,
+            spans,
+            scope: RefCell::new(scope),
+        })
     }
 }
 
@@ -117,7 +122,9 @@ struct Taken(Scope);
 impl Drop for Taken {
     fn drop(&mut self) {
         let scope = mem::take(&mut self.0);
-        with(|task| Some(task.scope.replace(scope)));
+        if with(|task| Some(task.scope.replace(scope))).is_none() {
+            diagnostics::once(Topic::NoScope);
+        }
     }
 }
 

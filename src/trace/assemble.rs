@@ -44,7 +44,10 @@ enum Root {
     Recorded(SpanNumber),
     /// The only outermost span of a task that outlived its transaction, or a
     /// span that stands for the task if it has more of them.
-    Late { spawned_by: SpanNumber, name: Cow<'static, str> },
+    Late {
+        spawned_by: SpanNumber,
+        name: Cow<'static, str>,
+    },
 }
 
 /// A record on its way to the wire, and what was set on it.
@@ -57,9 +60,18 @@ struct Assembled {
 
 impl Trace {
     /// Ends the root and delivers the transaction, without what is still recorded by other tasks.
-    pub(super) fn root_ended(self: Arc<Self>, mut buffer: SpanBuffer, end: Change, refused: u32, scope: Scope) {
+    pub(super) fn root_ended(
+        self: Arc<Self>,
+        mut buffer: SpanBuffer,
+        end: Change,
+        refused: u32,
+        scope: Scope,
+    ) {
         if !self.sampling.sampled {
-            self.client.count_unsampled(&self.sampling);
+            // Without a rate tracing is not switched on, and nothing was decided.
+            if self.sampling.rate.is_some() {
+                self.client.count_unsampled();
+            }
             return;
         }
         let mut shared = self.shared();
@@ -70,7 +82,9 @@ impl Trace {
         } else if !away.records.is_empty() {
             others.push((NO_TASK, away));
         }
-        let Some(root) = buffer.records.get_mut(self.root.index as usize) else { return };
+        let Some(root) = buffer.records.get_mut(self.root.index as usize) else {
+            return;
+        };
         root.apply(end);
         let ended = root.end.unwrap_or(root.start);
         shared.ended = true;
@@ -82,7 +96,11 @@ impl Trace {
         let refused = refused.saturating_add(mem::take(&mut shared.refused));
         drop(shared);
 
-        let recorded = buffer.records.len() + others.iter().map(|other| other.1.records.len()).sum::<usize>();
+        let recorded = buffer.records.len()
+            + others
+                .iter()
+                .map(|other| other.1.records.len())
+                .sum::<usize>();
         let finished = Finished {
             root: Root::Recorded(self.root),
             own: (self.root.task, buffer),
@@ -110,7 +128,12 @@ impl Finished {
         scope: Scope,
         name: Cow<'static, str>,
     ) -> Option<Self> {
-        let outermost = own.1.records.iter().filter(|record| record.parent.task != own.0).count();
+        let outermost = own
+            .1
+            .records
+            .iter()
+            .filter(|record| record.parent.task != own.0)
+            .count();
         let children = own.1.records.len() - usize::from(outermost == 1);
         (outermost > 0).then(|| Self {
             root: Root::Late { spawned_by, name },
@@ -139,13 +162,19 @@ impl Finished {
 
     /// How many spans the transaction has, the root included.
     pub(crate) fn spans(&self) -> u32 {
-        self.children.min(self.trace.client.max_spans()).saturating_add(1)
+        self.children
+            .min(self.trace.client.max_spans())
+            .saturating_add(1)
     }
 
     /// About how many bytes it holds on to.
     pub(crate) fn size(&self) -> usize {
         let others: usize = self.others.iter().map(|other| other.1.size()).sum();
-        size_of::<Self>() + size_of::<Trace>() + self.own.1.size() + others + self.attributes.capacity()
+        size_of::<Self>()
+            + size_of::<Trace>()
+            + self.own.1.size()
+            + others
+            + self.attributes.capacity()
     }
 
     /// Puts the transaction together, in a form that no server refuses.
@@ -164,13 +193,20 @@ impl Finished {
     /// Brings all records together, ordered by their numbers, with their attributes.
     fn collect(&mut self) -> Vec<Assembled> {
         let mut spans = Vec::with_capacity(self.children as usize + 1);
-        let buffers = [mem::take(&mut self.own)].into_iter().chain(mem::take(&mut self.others));
+        let buffers = [mem::take(&mut self.own)]
+            .into_iter()
+            .chain(mem::take(&mut self.others));
         let mut buffers: Vec<_> = buffers.collect();
         buffers.sort_by_key(|(task, _)| *task);
         for (task, buffer) in &mut buffers {
             for (index, record) in buffer.records.drain(..).enumerate() {
                 let number = SpanNumber::new(*task, index as u32);
-                spans.push(Assembled { number, record, tags: BTreeMap::new(), data: Data::default() });
+                spans.push(Assembled {
+                    number,
+                    record,
+                    tags: BTreeMap::new(),
+                    data: Data::default(),
+                });
             }
         }
         for (_, buffer) in buffers {
@@ -216,7 +252,11 @@ impl Finished {
             return spans.remove(place);
         }
         let number = SpanNumber::new(task, u32::MAX);
-        let start = spans.iter().map(|span| span.record.start).min().unwrap_or(self.ended);
+        let start = spans
+            .iter()
+            .map(|span| span.record.start)
+            .min()
+            .unwrap_or(self.ended);
         for span in spans.iter_mut().filter(|span| outermost(span)) {
             span.record.parent = number;
         }
@@ -226,7 +266,12 @@ impl Finished {
         };
         let mut record = Record::new("task".into(), name, spawned_by, start);
         record.apply(Change::End(self.ended.max(start), SpanStatus::Ok));
-        Assembled { number, record, tags: BTreeMap::new(), data: Data::default() }
+        Assembled {
+            number,
+            record,
+            tags: BTreeMap::new(),
+            data: Data::default(),
+        }
     }
 
     /// Orders the spans by their start and cuts off the last ones over the limit.
@@ -236,8 +281,10 @@ impl Finished {
         if spans.len() <= limit {
             return;
         }
-        let cut: BTreeMap<_, _> =
-            spans.drain(limit..).map(|span| (span.number, span.record.parent)).collect();
+        let cut: BTreeMap<_, _> = spans
+            .drain(limit..)
+            .map(|span| (span.number, span.record.parent))
+            .collect();
         // A span may have been given a start before its parent's.
         for span in spans {
             let mut seen = HashSet::new();
@@ -250,7 +297,12 @@ impl Finished {
     }
 
     fn child(&self, span: Assembled) -> protocol::Span {
-        let Assembled { number, record, tags, data } = span;
+        let Assembled {
+            number,
+            record,
+            tags,
+            data,
+        } = span;
         protocol::Span {
             trace_id: self.trace.trace_id,
             span_id: self.trace.span_id(number),
@@ -258,7 +310,11 @@ impl Finished {
             op: cut(record.op, MAX_OP),
             description: record.name,
             start_timestamp: self.trace.anchor.time_at(record.start).into(),
-            timestamp: self.trace.anchor.time_at(record.end.unwrap_or(record.start)).into(),
+            timestamp: self
+                .trace
+                .anchor
+                .time_at(record.end.unwrap_or(record.start))
+                .into(),
             status: record.status,
             origin: record.origin.into(),
             tags,
@@ -267,14 +323,23 @@ impl Finished {
     }
 
     fn transaction(self, root: Assembled, spans: Vec<protocol::Span>) -> protocol::Transaction {
-        let Assembled { number, record, tags, data } = root;
+        let Assembled {
+            number,
+            record,
+            tags,
+            data,
+        } = root;
         let trace = &self.trace;
         let (parent, source) = match self.root {
             Root::Recorded(_) if record.renamed => (trace.parent, TransactionSource::Custom),
             Root::Recorded(_) => (trace.parent, trace.source),
             Root::Late { .. } => (Some(trace.span_id(record.parent)), TransactionSource::Task),
         };
-        let name = if record.name.is_empty() { record.op.clone() } else { record.name };
+        let name = if record.name.is_empty() {
+            record.op.clone()
+        } else {
+            record.name
+        };
         let name = cut(name, MAX_NAME);
         let identity = trace.client.identity();
         let mut transaction = protocol::Transaction {
@@ -282,7 +347,10 @@ impl Finished {
             platform: "native",
             info: protocol::TransactionInfo::new(source),
             start_timestamp: trace.anchor.time_at(record.start).into(),
-            timestamp: trace.anchor.time_at(record.end.unwrap_or(record.start)).into(),
+            timestamp: trace
+                .anchor
+                .time_at(record.end.unwrap_or(record.start))
+                .into(),
             release: identity.release.clone(),
             dist: identity.dist.clone(),
             environment: Arc::clone(&identity.environment),
@@ -320,7 +388,9 @@ impl Finished {
 /// Puts attributes on the spans that they belong to. `spans` is ordered by number.
 fn set(spans: &mut [Assembled], attributes: &Attributes) {
     for (attribute, text) in attributes.iter() {
-        let Ok(place) = spans.binary_search_by_key(&attribute.span, |span| span.number) else { continue };
+        let Ok(place) = spans.binary_search_by_key(&attribute.span, |span| span.number) else {
+            continue;
+        };
         let Assembled { tags, data, .. } = &mut spans[place];
         let text = String::from_utf8_lossy(text).into_owned();
         match attribute.kind {

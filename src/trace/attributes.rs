@@ -45,27 +45,52 @@ pub(crate) enum Kind {
 
 impl Attributes {
     #[inline]
-    pub(crate) fn push(&mut self, span: SpanNumber, kind: Kind, key: Cow<'static, str>, value: &[u8]) {
+    pub(crate) fn push(
+        &mut self,
+        span: SpanNumber,
+        kind: Kind,
+        key: Cow<'static, str>,
+        value: &[u8],
+    ) {
         let start = self.text.len();
         self.text.extend_from_slice(value);
         let end = self.text.len();
-        self.entries.push(Attribute { span, kind, key, start, end });
-        if self.entries.len() > self.tidy_at.max(TIDY_AT) || end > self.tidy_at_text.max(TIDY_AT_TEXT) {
+        self.entries.push(Attribute {
+            span,
+            kind,
+            key,
+            start,
+            end,
+        });
+        if self.entries.len() > self.tidy_at.max(TIDY_AT)
+            || end > self.tidy_at_text.max(TIDY_AT_TEXT)
+        {
             self.tidy();
         }
     }
 
     /// All entries, and the text of each.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Attribute, &[u8])> {
-        self.entries.iter().map(|entry| (entry, &self.text[entry.start..entry.end]))
+        self.entries
+            .iter()
+            .map(|entry| (entry, &self.text[entry.start..entry.end]))
     }
 
     /// Parts what belongs to some spans from the rest.
     pub(crate) fn partition(self, first: impl Fn(SpanNumber) -> bool) -> (Self, Self) {
         let (mut taken, mut rest) = (Self::default(), Self::default());
         for entry in self.entries {
-            let into = if first(entry.span) { &mut taken } else { &mut rest };
-            into.push(entry.span, entry.kind, entry.key, &self.text[entry.start..entry.end]);
+            let into = if first(entry.span) {
+                &mut taken
+            } else {
+                &mut rest
+            };
+            into.push(
+                entry.span,
+                entry.kind,
+                entry.key,
+                &self.text[entry.start..entry.end],
+            );
         }
         (taken, rest)
     }
@@ -85,8 +110,12 @@ impl Attributes {
     #[cold]
     fn tidy(&mut self) {
         let mut seen = HashSet::new();
-        let last: Vec<bool> =
-            self.entries.iter().rev().map(|entry| seen.insert((entry.span, entry.kind, &entry.key))).collect();
+        let last: Vec<bool> = self
+            .entries
+            .iter()
+            .rev()
+            .map(|entry| seen.insert((entry.span, entry.kind, &entry.key)))
+            .collect();
         let text = std::mem::take(&mut self.text);
         let entries = std::mem::take(&mut self.entries);
         for (mut entry, last) in entries.into_iter().zip(last.into_iter().rev()) {
@@ -176,7 +205,9 @@ mod tests {
 
     fn json(value: impl Serialize) -> String {
         let mut written = String::new();
-        with_json(value, |text| written = String::from_utf8(text.to_vec()).unwrap());
+        with_json(value, |text| {
+            written = String::from_utf8(text.to_vec()).unwrap()
+        });
         written
     }
 
@@ -184,7 +215,10 @@ mod tests {
     fn what_json_cannot_say_is_replaced() {
         assert_eq!(json(f64::NAN), "null");
         assert_eq!(json(u64::MAX), "18446744073709551615");
-        assert_eq!(json(u128::MAX), "\"340282366920938463463374607431768211455\"");
+        assert_eq!(
+            json(u128::MAX),
+            "\"340282366920938463463374607431768211455\""
+        );
         assert_eq!(json(-5_i128), "-5");
         let keys_are_lists = std::collections::BTreeMap::from([([1], 2)]);
         assert_eq!(json(keys_are_lists), "\"key must be a string\"");
@@ -209,7 +243,15 @@ mod tests {
         for _ in 0..1_000_000 {
             attributes.push(span, Kind::Data, "progress".into(), b"12345");
         }
-        assert!(attributes.capacity() < 1024 * 1024, "{}", attributes.capacity());
-        assert!(attributes.iter().any(|(entry, text)| entry.key == "kept" && text == b"1"));
+        assert!(
+            attributes.capacity() < 1024 * 1024,
+            "{}",
+            attributes.capacity()
+        );
+        assert!(
+            attributes
+                .iter()
+                .any(|(entry, text)| entry.key == "kept" && text == b"1")
+        );
     }
 }

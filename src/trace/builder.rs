@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::SystemTime;
 
 use super::context::Context;
@@ -14,8 +14,9 @@ use super::shared::{NO_TASK, ROOT_TASK, Shared};
 use super::span::{OpenSpan, Place, Span};
 use super::task::{DropAs, TaskSpans, in_task_of};
 use super::{Trace, buffer::SpanBuffer};
-use crate::client;
+use crate::client::{self, Client};
 use crate::clock::{Anchor, Ticks};
+use crate::diagnostics::{self, Topic};
 use crate::id::TraceId;
 use crate::protocol::{SpanStatus, TransactionSource};
 use crate::scope::Scope;
@@ -68,7 +69,10 @@ pub struct TransactionBuilder {
 /// });
 /// # }
 /// ```
-pub fn span(op: impl Into<Cow<'static, str>>, description: impl Into<Cow<'static, str>>) -> SpanBuilder {
+pub fn span(
+    op: impl Into<Cow<'static, str>>,
+    description: impl Into<Cow<'static, str>>,
+) -> SpanBuilder {
     SpanBuilder::new(op.into(), description.into())
 }
 
@@ -87,7 +91,10 @@ pub fn span(op: impl Into<Cow<'static, str>>, description: impl Into<Cow<'static
 ///     });
 /// assert_eq!(sum, 2);
 /// ```
-pub fn transaction(op: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static, str>>) -> TransactionBuilder {
+pub fn transaction(
+    op: impl Into<Cow<'static, str>>,
+    name: impl Into<Cow<'static, str>>,
+) -> TransactionBuilder {
     TransactionBuilder {
         op: op.into(),
         name: name.into(),
@@ -101,7 +108,13 @@ pub fn transaction(op: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static
 impl SpanBuilder {
     #[inline]
     pub(super) fn new(op: Cow<'static, str>, description: Cow<'static, str>) -> Self {
-        Self { op, description, origin: "manual", start: None, parent: None }
+        Self {
+            op,
+            description,
+            origin: "manual",
+            start: None,
+            parent: None,
+        }
     }
 
     /// Makes it a child of a certain span instead of the current one.
@@ -132,7 +145,13 @@ impl SpanBuilder {
     #[inline]
     pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
         if let Some(parent) = self.parent.clone() {
-            let span = parent.in_scope(|| Self { parent: None, ..self }.start());
+            let span = parent.in_scope(|| {
+                Self {
+                    parent: None,
+                    ..self
+                }
+                .start()
+            });
             return span.in_scope(|| f(&span));
         }
         match self.enter() {
@@ -154,7 +173,11 @@ impl SpanBuilder {
             None => task::with(|task| {
                 let spans = task.spans.as_ref()?;
                 let (trace, number) = (spans.lend(), spans.current());
-                Some(Place { recorded: trace.sampling.sampled, trace, number })
+                Some(Place {
+                    recorded: trace.sampling.sampled,
+                    trace,
+                    number,
+                })
             })
             .and_then(|parent| self.start_below(parent)),
         };
@@ -190,7 +213,11 @@ impl SpanBuilder {
             Some(number) => number,
             None => record.and_then(|record| trace.start_away(record)),
         };
-        Some(Place { trace, number: number.unwrap_or(parent.number), recorded: number.is_some() })
+        Some(Place {
+            trace,
+            number: number.unwrap_or(parent.number),
+            recorded: number.is_some(),
+        })
     }
 
     /// Starts the span in the current task and makes it current.
@@ -200,13 +227,19 @@ impl SpanBuilder {
             let spans = task.spans.as_ref()?;
             let current = spans.current();
             if !spans.trace().sampling.sampled {
-                return Some(Entered { span: Span::at(spans, current, false), current });
+                return Some(Entered {
+                    span: Span::at(spans, current, false),
+                    current,
+                });
             }
             let number = self.start_in(spans);
             if let Some(number) = number {
                 spans.set_current(number);
             }
-            Some(Entered { span: Span::at(spans, number.unwrap_or(current), number.is_some()), current })
+            Some(Entered {
+                span: Span::at(spans, number.unwrap_or(current), number.is_some()),
+                current,
+            })
         })
     }
 }
@@ -282,7 +315,13 @@ impl TransactionBuilder {
                 shared.buffer.records.push(record);
             }
         }
-        OpenSpan::new(Span { place: Some(Place { trace, number, recorded }) })
+        OpenSpan::new(Span {
+            place: Some(Place {
+                trace,
+                number,
+                recorded,
+            }),
+        })
     }
 
     /// Starts the transaction as a task of its own.
@@ -293,19 +332,30 @@ impl TransactionBuilder {
             buffer = trace.client.buffers().take();
             buffer.records.push(record);
         }
-        Some(TaskScope::new(None, Some(TaskSpans::of_root(trace, buffer)), scope))
+        Some(TaskScope::new(
+            None,
+            Some(TaskSpans::of_root(trace, buffer)),
+            scope,
+        ))
     }
 
     /// Decides about sampling and starts the clock.
     fn trace(self, context: Option<Context>, task: u32) -> Option<(Arc<Trace>, Record, Scope)> {
-        let Context { client, parent, scope } = context.unwrap_or_default();
+        let Context {
+            client,
+            parent,
+            scope,
+        } = context.unwrap_or_default();
         let client = match &parent {
             Some((trace, _)) => trace.client.clone(),
-            None => client.or_else(client::installed)?,
+            None => client
+                .or_else(client::installed)
+                .filter(Client::is_enabled)
+                .or_else(|| {
+                    diagnostics::once(Topic::NoClient);
+                    None
+                })?,
         };
-        if !client.is_enabled() {
-            return None;
-        }
         let (trace_id, sampling) = match &parent {
             Some((trace, _)) => (trace.trace_id, trace.sampling),
             None => {
@@ -314,7 +364,9 @@ impl TransactionBuilder {
             }
         };
         let anchor = Anchor::now();
-        let start = self.start.map_or(anchor.ticks(), |time| anchor.ticks_at(time));
+        let start = self
+            .start
+            .map_or(anchor.ticks(), |time| anchor.ticks_at(time));
         let root = SpanNumber::new(task, 0);
         let mut record = Record::new(self.op, self.name, root, start);
         record.origin = self.origin;
@@ -354,7 +406,9 @@ impl Entered {
 
     #[inline]
     fn leave(&mut self, status: SpanStatus) {
-        let Some(place) = self.span.place.take() else { return };
+        let Some(place) = self.span.place.take() else {
+            return;
+        };
         let mut place = Some(place);
         // The scopes on a thread are a stack: what was current is so again.
         task::with(|task| {

@@ -24,7 +24,10 @@ impl Context {
         task::with(|task| {
             Some(Self {
                 client: task.client.clone(),
-                parent: task.spans.as_ref().map(|spans| (spans.lend(), spans.current())),
+                parent: task
+                    .spans
+                    .as_ref()
+                    .map(|spans| (spans.lend(), spans.current())),
                 scope: task.scope.borrow().clone(),
             })
         })
@@ -32,7 +35,11 @@ impl Context {
 
     /// The same as a task that begins now.
     pub(super) fn open(self) -> Box<TaskScope> {
-        let Self { client, parent, mut scope } = self;
+        let Self {
+            client,
+            parent,
+            mut scope,
+        } = self;
         let spans = parent.map(|(trace, number)| {
             // Who runs directly below a root without a task of its own speaks for it.
             let main = number == trace.root && number.task == NO_TASK;

@@ -18,7 +18,6 @@ use super::task::{DropAs, TaskSpans, in_task_of, set_dropped_as};
 use crate::client::Client;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
-use crate::scope::Scope;
 use crate::scope::task::{self, TaskScope};
 
 /// Attaches transactions, spans and scopes to futures.
@@ -177,7 +176,10 @@ pub struct RecordErr<F> {
 /// How far the span of an [`InSpan`] is.
 enum State {
     /// Not polled yet. The parent counts where nothing is current at the first poll.
-    Waiting { span: SpanBuilder, parent: Option<(Arc<Trace>, SpanNumber)> },
+    Waiting {
+        span: SpanBuilder,
+        parent: Option<(Arc<Trace>, SpanNumber)>,
+    },
     Running(Place),
     /// Not recorded, or ended.
     Idle,
@@ -185,7 +187,10 @@ enum State {
 
 impl<F> InTransaction<F> {
     pub(super) fn new(start: TransactionBuilder, future: F) -> Self {
-        Self { start: Some(Box::new((start, Context::current()))), scoped: Scoped::new(future) }
+        Self {
+            start: Some(Box::new((start, Context::current()))),
+            scoped: Scoped::new(future),
+        }
     }
 }
 
@@ -193,10 +198,12 @@ impl<F: Future> Future for InTransaction<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let this = self.project();
+        let mut this = self.project();
         if let Some(start) = this.start.take() {
             let (builder, context) = *start;
-            this.scoped.as_mut().open(builder.open(Context::current().or(context)));
+            this.scoped
+                .as_mut()
+                .open(builder.open(Context::current().or(context)));
         }
         this.scoped.poll(cx)
     }
@@ -204,7 +211,10 @@ impl<F: Future> Future for InTransaction<F> {
 
 impl<F> InScope<F> {
     fn new(context: Option<Context>, future: F) -> Self {
-        Self { context, scoped: Scoped::new(future) }
+        Self {
+            context,
+            scoped: Scoped::new(future),
+        }
     }
 }
 
@@ -227,7 +237,11 @@ impl<F> InSpan<F> {
             let spans = task.spans.as_ref()?;
             Some((spans.lend(), spans.current()))
         });
-        Self { state: State::Waiting { span, parent }, own: None, inner: Some(future) }
+        Self {
+            state: State::Waiting { span, parent },
+            own: None,
+            inner: Some(future),
+        }
     }
 }
 
@@ -242,12 +256,9 @@ impl<F: Future> Future for InSpan<F> {
         {
             *this.state = State::start(span, parent, this.own);
         }
-        let output = this.state.enter(this.own, SpanStatus::InternalError, || {
-            let output = ready!(this.inner.as_mut().as_pin_mut().expect("polled after it was ready").poll(cx));
-            // What the future holds ends before its span does.
-            this.inner.set(None);
-            Poll::Ready(output)
-        });
+        let output = this
+            .state
+            .enter(this.own, || poll_and_drop(this.inner.as_mut(), cx));
         let output = ready!(output);
         this.state.end(SpanStatus::Ok);
         *this.own = None;
@@ -260,15 +271,9 @@ impl<F> PinnedDrop for InSpan<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.inner.is_some() {
-            if let State::Running(_) = this.state {
-                cancel(|| this.state.enter(this.own, SpanStatus::InternalError, || this.inner.set(None)));
-            }
+            this.state
+                .enter(this.own, || cancel(|| this.inner.set(None)));
             this.state.end(SpanStatus::Cancelled);
-            if let Some(own) = this.own
-                && let Some(spans) = &own.spans
-            {
-                spans.set_dropped_as(SpanStatus::Cancelled);
-            }
         }
     }
 }
@@ -289,7 +294,9 @@ impl State {
         if let Some(state) = here {
             return state;
         }
-        let (Some(span), Some((trace, number))) = (span, parent) else { return Self::Idle };
+        let (Some(span), Some((trace, number))) = (span, parent) else {
+            return Self::Idle;
+        };
         let scope = trace.shared().scope.clone();
         let spans = TaskSpans::below(trace, number, false);
         let state = start_in(&spans, span, None);
@@ -299,7 +306,7 @@ impl State {
 
     /// Runs a poll with the span as the current one.
     #[inline]
-    fn enter<R>(&mut self, own: &mut Option<Box<TaskScope>>, unwound: SpanStatus, f: impl FnOnce() -> R) -> R {
+    fn enter<R>(&mut self, own: &mut Option<Box<TaskScope>>, f: impl FnOnce() -> R) -> R {
         let Self::Running(place) = self else {
             return match own {
                 None => f(),
@@ -309,10 +316,13 @@ impl State {
                 }
             };
         };
-        let unwinding = EndAs { place, status: unwound };
+        let unwinding = EndAsPanicked(place);
         let result = match in_task_of(&place.trace, |spans| Some(spans.set_current(place.number))) {
             Some(current) => {
-                let _restore = Restore { trace: &place.trace, current };
+                let _restore = Restore {
+                    trace: &place.trace,
+                    current,
+                };
                 f()
             }
             None => {
@@ -330,7 +340,9 @@ impl State {
     /// Ends the span, if it runs.
     #[inline]
     fn end(&mut self, status: SpanStatus) {
-        let Self::Running(place) = mem::replace(self, Self::Idle) else { return };
+        let Self::Running(place) = mem::replace(self, Self::Idle) else {
+            return;
+        };
         let Place { trace, number, .. } = place;
         let mut trace = Some(trace);
         let ended = task::with(|task| {
@@ -349,14 +361,26 @@ impl State {
 }
 
 /// Starts a span in a task. `reference` is to any trace, and lent again if it is to this one.
-fn start_in(spans: &TaskSpans, span: SpanBuilder, reference: Option<(Arc<Trace>, SpanNumber)>) -> State {
+fn start_in(
+    spans: &TaskSpans,
+    span: SpanBuilder,
+    reference: Option<(Arc<Trace>, SpanNumber)>,
+) -> State {
     let trace = match reference {
         Some((trace, _)) if Arc::ptr_eq(&trace, spans.trace()) => trace,
         _ => spans.lend(),
     };
-    let number = if trace.sampling.sampled { span.start_in(spans) } else { None };
+    let number = if trace.sampling.sampled {
+        span.start_in(spans)
+    } else {
+        None
+    };
     match number {
-        Some(number) => State::Running(Place { trace, number, recorded: true }),
+        Some(number) => State::Running(Place {
+            trace,
+            number,
+            recorded: true,
+        }),
         None => {
             spans.take_back(trace);
             State::Idle
@@ -365,14 +389,12 @@ fn start_in(spans: &TaskSpans, span: SpanBuilder, reference: Option<(Arc<Trace>,
 }
 
 /// Ends a span whose poll panics.
-struct EndAs<'a> {
-    place: &'a Place,
-    status: SpanStatus,
-}
+struct EndAsPanicked<'a>(&'a Place);
 
-impl Drop for EndAs<'_> {
+impl Drop for EndAsPanicked<'_> {
     fn drop(&mut self) {
-        self.place.end(Change::End(Ticks::now(), self.status));
+        self.0
+            .end(Change::End(Ticks::now(), SpanStatus::InternalError));
     }
 }
 
@@ -402,6 +424,21 @@ where
     }
 }
 
+/// Polls a future and drops it once it is ready: what it holds ends before what is around it does.
+#[inline]
+fn poll_and_drop<F: Future>(
+    mut future: Pin<&mut Option<F>>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
+    let polled = future
+        .as_mut()
+        .as_pin_mut()
+        .expect("a future is not polled after it was ready");
+    let output = ready!(polled.poll(cx));
+    future.set(None);
+    Poll::Ready(output)
+}
+
 /// A future with a slot for the scope that it is polled and dropped in.
 #[pin_project(PinnedDrop)]
 struct Scoped<F> {
@@ -412,7 +449,10 @@ struct Scoped<F> {
 
 impl<F> Scoped<F> {
     fn new(inner: F) -> Self {
-        Self { scope: None, inner: Some(inner) }
+        Self {
+            scope: None,
+            inner: Some(inner),
+        }
     }
 
     fn open(self: Pin<&mut Self>, scope: Option<Box<TaskScope>>) {
@@ -425,19 +465,13 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let poll = |mut inner: Pin<&mut Option<F>>| {
-            let output = ready!(inner.as_mut().as_pin_mut().expect("polled after it was ready").poll(cx));
-            // What the future holds ends before its scope does.
-            inner.set(None);
-            Poll::Ready(output)
-        };
         if this.scope.is_none() {
-            return poll(this.inner);
+            return poll_and_drop(this.inner, cx);
         }
         let output = {
             let _entered = task::enter(this.scope);
             let unwinding = DropAs(SpanStatus::InternalError);
-            let output = poll(this.inner.as_mut());
+            let output = poll_and_drop(this.inner.as_mut(), cx);
             mem::forget(unwinding);
             ready!(output)
         };

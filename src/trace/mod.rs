@@ -9,6 +9,7 @@ mod assemble;
 mod attributes;
 mod buffer;
 mod builder;
+mod context;
 mod future;
 mod record;
 mod sampling;
@@ -18,7 +19,7 @@ mod spawn;
 mod task;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::record::SpanNumber;
 use self::sampling::Sampling;
@@ -58,16 +59,14 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// The id of a span by its number: never zero, and different for every number.
     fn span_id(&self, number: SpanNumber) -> SpanId {
         let id = |bits: u64| SpanId::from_bits(mix(self.id_seed.wrapping_add(bits)));
         // Only one number gives zero. It then gets the id of a number that is
         // never used, which can't be zero as well.
-        id(number.bits()).or_else(|| id(u64::MAX)).unwrap_or(SpanId::ONE)
+        id(number.bits())
+            .or_else(|| id(u64::MAX))
+            .unwrap_or(SpanId::ONE)
     }
 
     /// Asks for room for more spans, and tells whether it was given.

@@ -61,7 +61,16 @@ impl Record {
         parent: SpanNumber,
         start: Ticks,
     ) -> Self {
-        Self { op, name, origin: "manual", parent, start, end: None, status: None, renamed: false }
+        Self {
+            op,
+            name,
+            origin: "manual",
+            parent,
+            start,
+            end: None,
+            status: None,
+            renamed: false,
+        }
     }
 
     #[inline]
@@ -105,7 +114,12 @@ impl Amendment {
     }
 
     pub(crate) fn apply_to(self, record: &mut Record) {
-        let Self { end, status, name, op } = self;
+        let Self {
+            end,
+            status,
+            name,
+            op,
+        } = self;
         let changes = [
             end.map(|(ticks, status)| Change::End(ticks, status)),
             status.map(Change::Status),

@@ -27,13 +27,21 @@ impl Sampling {
             None => client.traces_sample_rate(),
         };
         let below = |rate: f64| f64::from(rand) / f64::from(MILLION) < rate;
-        Self { sampled: rate.is_some_and(below), rate, rand }
+        Self {
+            sampled: rate.is_some_and(below),
+            rate,
+            rand,
+        }
     }
 }
 
 impl Trace {
     /// The dynamic sampling context of the trace, under the name of its transaction.
-    pub(super) fn sampling_context(&self, name: &str, source: TransactionSource) -> DynamicSamplingContext {
+    pub(super) fn sampling_context(
+        &self,
+        name: &str,
+        source: TransactionSource,
+    ) -> DynamicSamplingContext {
         let mut context = DynamicSamplingContext::default();
         let identity = self.client.identity();
         context.insert("trace_id", self.trace_id.to_string());
@@ -75,7 +83,12 @@ mod tests {
 
     #[test]
     fn the_random_number_is_always_below_a_million() {
-        for (bits, rand) in [(1, 0), (u128::from(u64::MAX), 999_999), (1 << 63, 500_000), (u128::MAX, 999_999)] {
+        for (bits, rand) in [
+            (1, 0),
+            (u128::from(u64::MAX), 999_999),
+            (1 << 63, 500_000),
+            (u128::MAX, 999_999),
+        ] {
             assert_eq!(rand_of(TraceId::from_random(bits)), rand, "{bits:x}");
         }
     }

@@ -41,21 +41,28 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Takes out what belongs to spans of tasks that are no longer recording.
-    pub(super) fn take_changes_of_ended_tasks(&mut self) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
+    pub(super) fn take_changes_of_ended_tasks(
+        &mut self,
+    ) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
         let live = mem::take(&mut self.live);
         let is_live = |number: SpanNumber| live.contains(&number.task);
-        let (kept, amendments) =
-            mem::take(&mut self.amendments).into_iter().partition(|(number, _)| is_live(*number));
+        let (kept, amendments) = mem::take(&mut self.amendments)
+            .into_iter()
+            .partition(|(number, _)| is_live(*number));
         let (kept_attributes, attributes) = mem::take(&mut self.attributes).partition(is_live);
         (self.live, self.amendments, self.attributes) = (live, kept, kept_attributes);
         (amendments, attributes)
     }
 
     /// Takes out what belongs to the spans of one task.
-    pub(super) fn take_changes_of(&mut self, task: u32) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
+    pub(super) fn take_changes_of(
+        &mut self,
+        task: u32,
+    ) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
         let of_task = |number: SpanNumber| number.task == task;
-        let (amendments, kept) =
-            mem::take(&mut self.amendments).into_iter().partition(|(number, _)| of_task(*number));
+        let (amendments, kept) = mem::take(&mut self.amendments)
+            .into_iter()
+            .partition(|(number, _)| of_task(*number));
         let (attributes, kept_attributes) = mem::take(&mut self.attributes).partition(of_task);
         (self.amendments, self.attributes) = (kept, kept_attributes);
         (amendments, attributes)
@@ -85,7 +92,9 @@ impl Trace {
             return None;
         }
         if shared.room == 0 {
-            let wanted = u32::try_from(shared.buffer.records.len()).unwrap_or(u32::MAX).max(1);
+            let wanted = u32::try_from(shared.buffer.records.len())
+                .unwrap_or(u32::MAX)
+                .max(1);
             if wanted > self.client.max_spans() || !self.reserve(wanted) {
                 shared.refused = shared.refused.saturating_add(1);
                 return None;
@@ -117,7 +126,13 @@ impl Trace {
 
     /// Sets an attribute of a span that is not in the current task's buffer.
     #[cold]
-    pub(super) fn set_away(&self, number: SpanNumber, kind: Kind, key: Cow<'static, str>, value: &[u8]) {
+    pub(super) fn set_away(
+        &self,
+        number: SpanNumber,
+        kind: Kind,
+        key: Cow<'static, str>,
+        value: &[u8],
+    ) {
         let mut shared = self.shared();
         if shared.is_open(number) {
             shared.attributes.push(number, kind, key, value);

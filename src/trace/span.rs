@@ -65,7 +65,11 @@ pub struct OpenSpan {
 pub fn current_span() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_ref()?;
-        Some(Span::at(spans, spans.current(), spans.trace().sampling.sampled))
+        Some(Span::at(
+            spans,
+            spans.current(),
+            spans.trace().sampling.sampled,
+        ))
     })
 }
 
@@ -73,7 +77,11 @@ pub fn current_span() -> Option<Span> {
 pub fn current_transaction() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_ref()?;
-        Some(Span::at(spans, spans.trace().root, spans.trace().sampling.sampled))
+        Some(Span::at(
+            spans,
+            spans.trace().root,
+            spans.trace().sampling.sampled,
+        ))
     })
 }
 
@@ -83,7 +91,13 @@ impl Span {
     }
 
     pub(super) fn at(spans: &TaskSpans, number: SpanNumber, recorded: bool) -> Self {
-        Self { place: Some(Place { trace: spans.lend(), number, recorded }) }
+        Self {
+            place: Some(Place {
+                trace: spans.lend(),
+                number,
+                recorded,
+            }),
+        }
     }
 
     /// The trace that the span belongs to.
@@ -93,7 +107,9 @@ impl Span {
 
     /// The id of the span, or of the nearest span above it that is recorded.
     pub fn span_id(&self) -> Option<SpanId> {
-        self.place.as_ref().map(|place| place.trace.span_id(place.number))
+        self.place
+            .as_ref()
+            .map(|place| place.trace.span_id(place.number))
     }
 
     /// Whether what is set here will be sent.
@@ -149,7 +165,9 @@ impl Span {
         op: impl Into<Cow<'static, str>>,
         description: impl Into<Cow<'static, str>>,
     ) -> OpenSpan {
-        SpanBuilder::new(op.into(), description.into()).child_of(self).start()
+        SpanBuilder::new(op.into(), description.into())
+            .child_of(self)
+            .start()
     }
 
     /// Calls `f` with this as the current span. The span does not end by that.
@@ -157,7 +175,10 @@ impl Span {
         let Some(place) = &self.place else { return f() };
         let current = in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
         if let Some(current) = current {
-            let _restore = Restore { trace: &place.trace, current };
+            let _restore = Restore {
+                trace: &place.trace,
+                current,
+            };
             return f();
         }
         let mut scope = Some(place.task_scope());
@@ -206,7 +227,8 @@ impl Place {
     fn at_home(&self, f: impl FnOnce(&mut SpanBuffer, usize)) {
         in_task_of(&self.trace, |spans| {
             let home = spans.is_home_of(self.number);
-            (home && spans.with_buffer(|buffer| f(buffer, self.number.index as usize))).then_some(())
+            (home && spans.with_buffer(|buffer| f(buffer, self.number.index as usize)))
+                .then_some(())
         });
     }
 
@@ -223,7 +245,11 @@ impl Place {
     /// What a task knows that runs below this span.
     pub(super) fn task_scope(&self) -> Box<TaskScope> {
         let main = self.number == self.trace.root && self.number.task == NO_TASK;
-        let scope = if main { self.trace.shared().scope.clone() } else { task::current_scope() };
+        let scope = if main {
+            self.trace.shared().scope.clone()
+        } else {
+            task::current_scope()
+        };
         let spans = TaskSpans::below(Arc::clone(&self.trace), self.number, main);
         TaskScope::new(None, Some(spans), scope)
     }
@@ -252,7 +278,9 @@ impl OpenSpan {
     }
 
     fn end_once(&mut self, time: Option<SystemTime>, status: SpanStatus) {
-        let Some(place) = self.span.place.take() else { return };
+        let Some(place) = self.span.place.take() else {
+            return;
+        };
         let ticks = match time {
             Some(time) => place.trace.anchor.ticks_at(time),
             None => Ticks::now(),

@@ -52,7 +52,9 @@ where
 {
     let context = Context::current();
     move || {
-        let Some(context) = context else { return work() };
+        let Some(context) = context else {
+            return work();
+        };
         let mut scope = Some(context.open());
         let _entered = task::enter(&mut scope);
         let unwinding = DropAs(SpanStatus::InternalError);

@@ -11,8 +11,8 @@ use super::record::{Change, Record, SpanNumber};
 use super::shared::ROOT_TASK;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
-use crate::scope::task::{self, TaskScope};
 use crate::scope::Scope;
+use crate::scope::task::{self, TaskScope};
 
 /// What one task records of a trace. Nobody else touches it while the task is polled.
 pub(crate) struct TaskSpans {
@@ -51,7 +51,13 @@ impl TaskSpans {
         Self::new(trace, task, parent, buffer, main)
     }
 
-    fn new(trace: Arc<Trace>, task: u32, current: SpanNumber, buffer: SpanBuffer, main: bool) -> Self {
+    fn new(
+        trace: Arc<Trace>,
+        task: u32,
+        current: SpanNumber,
+        buffer: SpanBuffer,
+        main: bool,
+    ) -> Self {
         Self {
             trace,
             task,
@@ -132,13 +138,20 @@ impl TaskSpans {
     }
 
     pub(super) fn with_buffer(&self, f: impl FnOnce(&mut SpanBuffer)) -> bool {
-        self.buffer.try_borrow_mut().map(|mut buffer| f(&mut buffer)).is_ok()
+        self.buffer
+            .try_borrow_mut()
+            .map(|mut buffer| f(&mut buffer))
+            .is_ok()
     }
 
     /// Lends a reference to the trace.
     #[inline]
     pub(super) fn lend(&self) -> Arc<Trace> {
-        let lent = self.references.try_borrow_mut().ok().and_then(|mut references| references.pop());
+        let lent = self
+            .references
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut references| references.pop());
         lent.unwrap_or_else(|| Arc::clone(&self.trace))
     }
 
@@ -169,7 +182,8 @@ impl TaskSpans {
                 drop(shared);
                 let (own, refused) = ((self.task, buffer), self.refused.get());
                 let spawned_by = self.current.get();
-                let late = Finished::of_late_task(trace, own, spawned_by, changes, refused, scope, name);
+                let late =
+                    Finished::of_late_task(trace, own, spawned_by, changes, refused, scope, name);
                 if let Some(late) = late {
                     late.deliver();
                 }
@@ -186,10 +200,17 @@ impl TaskSpans {
 
 /// Calls `f` if the current task is recording this trace.
 #[inline]
-pub(super) fn in_task_of<R>(trace: &Arc<Trace>, f: impl FnOnce(&TaskSpans) -> Option<R>) -> Option<R> {
+pub(super) fn in_task_of<R>(
+    trace: &Arc<Trace>,
+    f: impl FnOnce(&TaskSpans) -> Option<R>,
+) -> Option<R> {
     task::with(|task| {
         let spans = task.spans.as_ref()?;
-        if Arc::ptr_eq(&spans.trace, trace) { f(spans) } else { None }
+        if Arc::ptr_eq(&spans.trace, trace) {
+            f(spans)
+        } else {
+            None
+        }
     })
 }
 

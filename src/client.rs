@@ -1,0 +1,284 @@
+//! The client: what a program makes once, and closes before it ends.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use crate::clock;
+use crate::contexts;
+use crate::diagnostics;
+use crate::error::InitError;
+use crate::options::Options;
+use crate::protocol::{self, Category, DiscardReason, Sdk};
+use crate::trace::{BufferPool, Finished};
+use crate::transport::{Config, DeliveryReport, Payload, Transport};
+
+/// Delivers the transactions of a program to one project of a server.
+///
+/// Clones are handles to the same client. One that has no DSN is disabled: it
+/// takes every call and does nothing.
+///
+/// Dropping the last handle neither blocks nor waits: what is queued then is
+/// still sent while the runtime lives, but nobody learns what became of it.
+/// Call [`close`](Self::close) before the program ends.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    traces_sample_rate: Option<f64>,
+    max_spans: u32,
+    identity: Identity,
+    buffers: BufferPool,
+    delivery: Delivery,
+}
+
+/// Where finished transactions go.
+enum Delivery {
+    Disabled,
+    Server(Transport),
+    #[cfg(feature = "test")]
+    Memory(Arc<crate::test::Memory>),
+}
+
+/// What every transaction says of the program that sends it.
+#[derive(Default)]
+pub(crate) struct Identity {
+    pub(crate) release: Option<Arc<str>>,
+    pub(crate) dist: Option<Arc<str>>,
+    pub(crate) environment: Arc<str>,
+    pub(crate) server_name: Option<Arc<str>>,
+    pub(crate) public_key: Option<Arc<str>>,
+    pub(crate) org_id: Option<Arc<str>>,
+    pub(crate) contexts: BTreeMap<Cow<'static, str>, Value>,
+    pub(crate) sdk: Arc<Sdk>,
+}
+
+/// Makes a client and installs it as the one of this process.
+///
+/// It is used by every transaction that is not started under a client of its
+/// own ([`Instrument::with_client`](crate::Instrument::with_client)), and it
+/// replaces the one that was installed before, which is the caller's to close.
+/// Its background task runs on the current runtime.
+///
+/// The first call in a process measures the clock for up to 200 ms.
+///
+/// # Errors
+///
+/// Returns an error that names the option and its value if an option cannot be
+/// used, and one if there is a DSN but no Tokio runtime here.
+pub fn init(options: Options) -> Result<Client, InitError> {
+    let client = Client::new(options)?;
+    *INSTALLED.write().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+    Ok(client)
+}
+
+/// The installed client, if it is there.
+pub(crate) fn installed() -> Option<Client> {
+    INSTALLED
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}
+
+impl Client {
+    /// Makes a client without installing it.
+    ///
+    /// Bind it to futures with [`Instrument::with_client`](crate::Instrument::with_client).
+    ///
+    /// # Errors
+    ///
+    /// As [`init`] does.
+    pub fn new(options: Options) -> Result<Self, InitError> {
+        options.validate()?;
+        diagnostics::enable(options.debug);
+        let delivery = match &options.dsn {
+            None => Delivery::Disabled,
+            Some(_) if options.traces_sample_rate == Some(0.0) && !options.send_client_reports => {
+                Delivery::Disabled
+            }
+            Some(dsn) => {
+                let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
+                Delivery::Server(Transport::new(Config::new(&options, dsn), runtime))
+            }
+        };
+        Ok(Self::with_delivery(&options, delivery))
+    }
+
+    fn with_delivery(options: &Options, delivery: Delivery) -> Self {
+        let identity = match delivery {
+            Delivery::Disabled => Identity::default(),
+            _ => Identity::of(options),
+        };
+        if !matches!(delivery, Delivery::Disabled) {
+            clock::calibrate();
+        }
+        let inner = Inner {
+            traces_sample_rate: options.traces_sample_rate,
+            max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            identity,
+            buffers: BufferPool::default(),
+            delivery,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// A client that keeps everything in memory.
+    #[cfg(feature = "test")]
+    pub(crate) fn in_memory(options: &Options, memory: Arc<crate::test::Memory>) -> Self {
+        Self::with_delivery(options, Delivery::Memory(memory))
+    }
+
+    /// Whether transactions go anywhere: not without a DSN.
+    pub fn is_enabled(&self) -> bool {
+        !matches!(self.inner.delivery, Delivery::Disabled)
+    }
+
+    /// Waits until everything that was finished so far has been settled, or the deadline has passed.
+    ///
+    /// The report tells what became of every transaction since the client was
+    /// made. What is still pending at the deadline goes on being delivered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting, not the sending: nothing is lost.
+    pub async fn flush(&self, deadline: Duration) -> DeliveryReport {
+        match &self.inner.delivery {
+            Delivery::Server(transport) => transport.flush(deadline).await,
+            _ => self.stats(),
+        }
+    }
+
+    /// Takes nothing more, and waits until everything has been settled or the deadline has passed.
+    ///
+    /// It is right on every kind of runtime, also from several tasks at once,
+    /// and once more after it has returned. Transactions that end later are
+    /// counted as dropped because the client is closed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), taskspan::InitError> {
+    /// let client = taskspan::init(taskspan::Options::default())?;
+    /// let report = client.close(Duration::from_secs(2)).await;
+    /// assert_eq!(report.transactions.sampled, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting. The client stays closed, and
+    /// what is pending goes on being delivered while the runtime lives.
+    pub async fn close(&self, deadline: Duration) -> DeliveryReport {
+        match &self.inner.delivery {
+            Delivery::Server(transport) => transport.close(deadline).await,
+            _ => self.stats(),
+        }
+    }
+
+    /// What became of every transaction so far. The sums hold at any time.
+    pub fn stats(&self) -> DeliveryReport {
+        match &self.inner.delivery {
+            Delivery::Server(transport) => transport.stats(),
+            Delivery::Disabled => DeliveryReport::default(),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.stats(),
+        }
+    }
+
+    pub(crate) fn traces_sample_rate(&self) -> Option<f64> {
+        self.inner.traces_sample_rate
+    }
+
+    pub(crate) fn max_spans(&self) -> u32 {
+        self.inner.max_spans
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    pub(crate) fn buffers(&self) -> &BufferPool {
+        &self.inner.buffers
+    }
+
+    /// Takes a finished transaction. Never blocks.
+    pub(crate) fn deliver(&self, finished: Finished) {
+        match &self.inner.delivery {
+            Delivery::Disabled => {}
+            Delivery::Server(transport) => transport.submit(Box::new(finished)),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.keep(finished),
+        }
+    }
+
+    /// Counts a transaction that the sampling decided against.
+    pub(crate) fn count_unsampled(&self) {
+        match &self.inner.delivery {
+            Delivery::Disabled => {}
+            Delivery::Server(transport) => transport.unsampled(0),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.count_unsampled(),
+        }
+    }
+
+    /// Counts spans over the limit of their transaction.
+    pub(crate) fn count_refused_spans(&self, spans: u32) {
+        diagnostics::once(diagnostics::Topic::SpanLimit);
+        match &self.inner.delivery {
+            Delivery::Disabled => {}
+            Delivery::Server(transport) => {
+                transport.discard(DiscardReason::BufferOverflow, Category::Span, spans.into());
+            }
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.count_refused_spans(spans),
+        }
+    }
+}
+
+// Recording and delivery meet here, and know nothing of each other.
+impl Payload for Finished {
+    fn spans(&self) -> u32 {
+        Self::spans(self)
+    }
+
+    fn size(&self) -> usize {
+        Self::size(self)
+    }
+
+    fn into_transaction(self: Box<Self>) -> protocol::Transaction {
+        Self::into_transaction(*self)
+    }
+}
+
+impl Identity {
+    fn of(options: &Options) -> Self {
+        Self {
+            release: options.release.clone(),
+            dist: options.dist.clone(),
+            environment: Arc::clone(&options.environment),
+            server_name: options.effective_server_name(),
+            public_key: options.dsn.as_ref().map(|dsn| dsn.public_key().into()),
+            org_id: options.effective_org_id().map(|id| id.to_string().into()),
+            contexts: contexts::default_contexts(),
+            sdk: Arc::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("enabled", &self.is_enabled())
+            .finish_non_exhaustive()
+    }
+}
+
+static INSTALLED: RwLock<Option<Client>> = RwLock::new(None);
