@@ -64,6 +64,11 @@ impl Sent {
         self.memory.lock().transactions.clone()
     }
 
+    /// Takes all transactions so far out of memory.
+    pub fn take(&self) -> Vec<Transaction> {
+        std::mem::take(&mut self.memory.lock().transactions)
+    }
+
     /// The [`tree`]s of all transactions, one after the other.
     pub fn tree(&self) -> String {
         self.memory.lock().transactions.iter().map(tree).collect()
