@@ -107,6 +107,7 @@ impl Contents {
                 self.streamed_spans += count_spans(envelope, item)?;
             }
             "span" => {
+                check_size(item, MAX_EVENT)?;
                 parse_json(item)?;
                 self.streamed_spans += 1;
             }

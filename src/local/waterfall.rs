@@ -58,9 +58,9 @@ impl<'a> Waterfall<'a> {
             .color(terminal.color)
     }
 
-    /// Sets the number of columns. It is 60 at least; the default is 80.
+    /// Sets the number of columns, from 60 to 1,000. The default is 80.
     pub fn width(mut self, columns: usize) -> Self {
-        self.width = columns.max(MIN_WIDTH);
+        self.width = columns.clamp(MIN_WIDTH, MAX_WIDTH);
         self
     }
 
@@ -295,6 +295,7 @@ const BRANCH: usize = 3;
 const DURATION: usize = 9;
 const MIN_BAR: usize = 8;
 const MIN_WIDTH: usize = 60;
+const MAX_WIDTH: usize = 1_000;
 const ORPHAN: &str = "? ";
 
 #[cfg(test)]

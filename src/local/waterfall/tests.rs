@@ -273,7 +273,7 @@ proptest! {
             (1..12_u64, 0..12_u64, "\\PC{0,40}", "\\PC{0,60}", 0..60_000_u64, 0..90_000_u64),
             1..30,
         ),
-        columns in 0..200_usize,
+        columns in prop_oneof![0..200_usize, Just(usize::MAX)],
     ) {
         let count = spans.len();
         let spans = spans.into_iter().map(|(id, parent, op, description, from, length)| {
