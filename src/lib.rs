@@ -7,6 +7,8 @@ mod diagnostics;
 mod dsn;
 mod error;
 mod id;
+#[cfg(feature = "local")]
+pub mod local;
 mod options;
 pub mod protocol;
 mod scope;

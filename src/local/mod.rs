@@ -1,0 +1,45 @@
+//! An embedded receiver of envelopes, and the waterfall it draws in a terminal.
+//!
+//! A [`Receiver`] listens on a loopback address and takes what any Sentry SDK
+//! sends, in every content encoding of the protocol. It keeps the last of it in
+//! memory, and answers what a real server would refuse or throw away with the
+//! reason. A [`Waterfall`] draws a transaction as a tree of bars.
+//!
+//! ```no_run
+//! use taskspan::local::{Receiver, Waterfall};
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let mut receiver = Receiver::bind("127.0.0.1:8969").await?;
+//! println!("send to {}", receiver.dsn());
+//! loop {
+//!     let transaction = receiver.next().await;
+//!     println!("{}", Waterfall::for_stdout(&transaction));
+//! }
+//! # }
+//! ```
+
+mod axis;
+mod counts;
+mod delivery;
+mod duration;
+mod encoding;
+mod envelope;
+mod line;
+mod receiver;
+mod refusal;
+mod service;
+mod store;
+mod terminal;
+mod text;
+mod timestamp;
+mod transaction;
+mod tree;
+mod waterfall;
+
+pub use self::counts::Counts;
+pub use self::delivery::Delivery;
+pub use self::envelope::{EnvelopeProblem, ParseEnvelopeError, ReceivedEnvelope, ReceivedItem};
+pub use self::receiver::{Receiver, ReceiverBuilder};
+pub use self::refusal::Refusal;
+pub use self::transaction::{InvalidTransaction, ReceivedSpan, ReceivedTransaction};
+pub use self::waterfall::Waterfall;

@@ -1,0 +1,317 @@
+//! The receiver: a small server on a loopback address.
+
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::counts::Counts;
+use super::delivery::Delivery;
+use super::refusal::Refusal;
+use super::service;
+use super::store::Store;
+use super::transaction::ReceivedTransaction;
+
+/// A server on a loopback address that takes envelopes from any Sentry SDK.
+///
+/// It accepts `POST` on `/api/<project>/envelope/` with any project, and on
+/// `/stream`, over HTTP/1.1 and HTTP/2 without TLS; credentials are not needed.
+/// What a real server would refuse, or throw away without a word, is answered
+/// with the reason. It runs on the runtime that it was started on, whose I/O and
+/// time drivers it needs. Dropping it stops it and closes its connections.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use taskspan::local::Receiver;
+///
+/// let receiver = Receiver::start().await?;
+/// assert!(receiver.dsn().starts_with("http://"));
+/// assert_eq!(receiver.counts().envelopes, 0);
+/// receiver.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a receiver stops when it is dropped"]
+pub struct Receiver {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    /// The number of the delivery at which `next` looks on.
+    cursor: u64,
+    /// Never used: the server stops when it is gone.
+    stop: oneshot::Sender<Infallible>,
+    server: JoinHandle<()>,
+}
+
+/// The settings of a [`Receiver`] that is yet to start.
+#[derive(Clone, Debug)]
+#[must_use = "nothing listens before `bind`"]
+pub struct ReceiverBuilder {
+    body_limit: usize,
+    keep: usize,
+}
+
+/// What the connections and the handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) limit: usize,
+    store: Mutex<Store>,
+    /// Changes after the store does, so whoever is woken finds what was counted.
+    counts: watch::Sender<Counts>,
+}
+
+impl Receiver {
+    /// Starts a receiver on any free port of `127.0.0.1`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no port can be had.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a Tokio runtime.
+    pub async fn start() -> io::Result<Self> {
+        Self::bind((Ipv4Addr::LOCALHOST, 0)).await
+    }
+
+    /// Starts a receiver on an address, such as `127.0.0.1:8969`; port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that other
+    /// machines could reach, and when the address cannot be had.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a Tokio runtime.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::builder().bind(address).await
+    }
+
+    /// The settings of a receiver, to change before it starts.
+    pub fn builder() -> ReceiverBuilder {
+        ReceiverBuilder {
+            body_limit: 20 * 1024 * 1024,
+            keep: 1_000,
+        }
+    }
+
+    /// The address that it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A DSN by which SDKs send here.
+    pub fn dsn(&self) -> String {
+        const KEY: &str = "7461736b7370616e7461736b7370616e";
+        format!("http://{KEY}@{}/1", self.address)
+    }
+
+    /// Totals of what arrived since the start.
+    pub fn counts(&self) -> Counts {
+        self.shared.counts.borrow().clone()
+    }
+
+    /// The last envelopes that were accepted, oldest first.
+    pub fn deliveries(&self) -> Vec<Arc<Delivery>> {
+        self.shared.store().deliveries().cloned().collect()
+    }
+
+    /// The transactions in the last envelopes that were accepted, oldest first.
+    pub fn transactions(&self) -> Vec<Arc<ReceivedTransaction>> {
+        let store = self.shared.store();
+        let transactions = store.deliveries().filter_map(|it| it.transaction.clone());
+        transactions.collect()
+    }
+
+    /// The last 100 requests that were refused, oldest first.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.shared.store().refusals().cloned().collect()
+    }
+
+    /// Waits until `count` transactions were accepted since the start.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting and nothing else.
+    pub async fn wait_for(&self, count: u64) {
+        self.wait_until(|counts| counts.transactions >= count).await;
+    }
+
+    /// Waits until the totals of what arrived are as `condition` wants them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting and nothing else.
+    pub async fn wait_until(&self, mut condition: impl FnMut(&Counts) -> bool) {
+        let mut counts = self.shared.counts.subscribe();
+        // This fails only without a sender, and `self` holds one.
+        let _ = counts.wait_for(|counts| condition(counts)).await;
+    }
+
+    /// Waits for the next transaction and returns it, each one once and in the order of arrival.
+    ///
+    /// Transactions that are no longer kept when it is called are passed over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready loses no transaction.
+    pub async fn next(&mut self) -> Arc<ReceivedTransaction> {
+        let mut changes = self.shared.counts.subscribe();
+        loop {
+            let next = self.shared.store().next_transaction(self.cursor);
+            if let Some((cursor, transaction)) = next {
+                self.cursor = cursor;
+                return transaction;
+            }
+            if changes.changed().await.is_err() {
+                // The sender is held by `self`.
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// Stops listening, closes all connections, and waits until that is done.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // The server ends early only if it is aborted along with its runtime.
+        let _ = self.server.await;
+    }
+}
+
+impl ReceiverBuilder {
+    /// Sets how many bytes a body may have, both as it is sent and decoded.
+    ///
+    /// Larger ones are answered with status 413. The default is 20 MiB.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Sets how many envelopes are kept.
+    ///
+    /// The default is 1,000. The oldest make room for new ones; they do so earlier when
+    /// the envelopes have more than 16 MiB in sum. At least one is always kept.
+    pub fn keep(mut self, envelopes: usize) -> Self {
+        self.keep = envelopes;
+        self
+    }
+
+    /// Starts the receiver on an address, as [`Receiver::bind`] does.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) for an address that other
+    /// machines could reach, and when the address cannot be had.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a Tokio runtime.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Receiver> {
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(address).await?.collect();
+        if let Some(other) = addresses.iter().find(|it| !it.ip().is_loopback()) {
+            let reason = format!("{other} is not a loopback address");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        let listener = TcpListener::bind(&addresses[..]).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            limit: self.body_limit,
+            store: Mutex::new(Store::new(self.keep)),
+            counts: watch::Sender::new(Counts::default()),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared), stopped));
+        Ok(Receiver {
+            shared,
+            address,
+            cursor: 0,
+            stop,
+            server,
+        })
+    }
+}
+
+impl Shared {
+    pub(super) fn accept(&self, delivery: Delivery) {
+        let delivery = Arc::new(delivery);
+        self.store().push(Arc::clone(&delivery));
+        self.counts.send_modify(|counts| counts.add(&delivery));
+    }
+
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        self.store().push_refusal(refusal);
+        self.counts.send_modify(|counts| counts.refused += 1);
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes connections until the other end of `stopped` is gone.
+async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    mut stopped: oneshot::Receiver<Infallible>,
+) {
+    let mut connections = JoinSet::new();
+    while let Some(accepted) = accept(&listener, &mut connections, &mut stopped).await {
+        match accepted {
+            Ok(stream) => drop(connections.spawn(serve_connection(stream, Arc::clone(&shared)))),
+            // Most likely the process has no file descriptor left.
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// Waits for a connection, and forgets those that have ended. Returns `None` when it is time to stop.
+async fn accept(
+    listener: &TcpListener,
+    connections: &mut JoinSet<()>,
+    stopped: &mut oneshot::Receiver<Infallible>,
+) -> Option<io::Result<TcpStream>> {
+    poll_fn(|context| {
+        if Pin::new(&mut *stopped).poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        while let Poll::Ready(Some(_)) = connections.poll_join_next(context) {}
+        if connections.len() >= MAX_CONNECTIONS {
+            return Poll::Pending;
+        }
+        let accepted = listener.poll_accept(context);
+        accepted.map(|accepted| Some(accepted.map(|(stream, _)| stream)))
+    })
+    .await
+}
+
+async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Without it answers on a connection that is kept open may be late by 40 ms.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| service::answer(Arc::clone(&shared), request));
+    // What a client does wrong ends its connection, and nobody else's.
+    let _ = auto::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// How many connections are served at a time; more of them wait.
+const MAX_CONNECTIONS: usize = 512;
+/// How long to wait after a connection could not be taken.
+const PAUSE: Duration = Duration::from_millis(20);
