@@ -47,11 +47,20 @@ const SPANS: u32 = 100;
 fn main() {
     let once = std::env::args().any(|argument| argument == "--test");
     let rounds = if once { 1 } else { 200 };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let _entered = runtime.enter();
     let cases = cases();
-    let mut measured: Vec<_> =
-        cases.iter().map(|_| Measured { nanoseconds: Vec::new(), allocations: 0.0, bytes: 0.0 }).collect();
+    let mut measured: Vec<_> = cases
+        .iter()
+        .map(|_| Measured {
+            nanoseconds: Vec::new(),
+            allocations: 0.0,
+            bytes: 0.0,
+        })
+        .collect();
     for round in 0..rounds + 2 {
         for (case, measured) in cases.iter().zip(&mut measured) {
             let run = || in_state(case.state, || (case.run)(case.repeat));
@@ -59,7 +68,9 @@ fn main() {
                 // Warms up: buffers are made now, and used again from here on.
                 run();
             } else {
-                measured.nanoseconds.push(run().as_nanos() as f64 / f64::from(case.repeat));
+                measured
+                    .nanoseconds
+                    .push(run().as_nanos() as f64 / f64::from(case.repeat));
             }
         }
     }
@@ -95,13 +106,22 @@ fn in_state<R>(state: State, f: impl FnOnce() -> R) -> R {
 }
 
 fn in_transaction<R>((client, sent): &(Client, Sent), f: impl FnOnce() -> R) -> R {
-    let result = block_on(async { f() }.in_transaction("bench", "bench").with_client(client));
+    let result = block_on(
+        async { f() }
+            .in_transaction("bench", "bench")
+            .with_client(client),
+    );
     drop(sent.take());
     result
 }
 
 fn cases() -> Vec<Case> {
-    let mut cases = vec![Case { name: "floor: two clock readings", state: State::Floor, run: floor, repeat: SPANS }];
+    let mut cases = vec![Case {
+        name: "floor: two clock readings",
+        state: State::Floor,
+        run: floor,
+        repeat: SPANS,
+    }];
     let operations: [(&'static str, fn(u32) -> Duration); 5] = [
         ("sync child span", sync_span),
         ("sync child span, 3 attributes", attributes),
@@ -110,12 +130,27 @@ fn cases() -> Vec<Case> {
         ("one further poll", further_polls),
     ];
     for (name, run) in operations {
-        for state in [State::Sampled, State::OverLimit, State::Unsampled, State::NoClient] {
-            cases.push(Case { name, state, run, repeat: SPANS });
+        for state in [
+            State::Sampled,
+            State::OverLimit,
+            State::Unsampled,
+            State::NoClient,
+        ] {
+            cases.push(Case {
+                name,
+                state,
+                run,
+                repeat: SPANS,
+            });
         }
     }
     for state in [State::Sampled, State::Unsampled, State::NoClient] {
-        cases.push(Case { name: "scope tag write", state, run: scope_tag, repeat: SPANS });
+        cases.push(Case {
+            name: "scope tag write",
+            state,
+            run: scope_tag,
+            repeat: SPANS,
+        });
     }
     cases
 }
@@ -203,7 +238,11 @@ fn async_span_polled(times: u32) -> Duration {
             let mut polls = 0;
             let counts = poll_fn(|_| {
                 polls += 1;
-                if polls == 11 { Poll::Ready(polls) } else { Poll::Pending }
+                if polls == 11 {
+                    Poll::Ready(polls)
+                } else {
+                    Poll::Pending
+                }
             });
             let mut future = pin!(counts.in_span("op", "description"));
             while black_box(future.as_mut().poll(&mut context)).is_pending() {}

@@ -13,7 +13,6 @@ use super::buffer::SpanBuffer;
 use super::record::{Amendment, Change, Record, SpanNumber};
 use super::shared::NO_TASK;
 use crate::clock::Ticks;
-use crate::id::EventId;
 use crate::protocol::{self, Data, SpanStatus, TransactionSource};
 use crate::scope::{Scope, global};
 use crate::tag;
@@ -343,7 +342,7 @@ impl Finished {
         let name = cut(name, MAX_NAME);
         let identity = trace.client.identity();
         let mut transaction = protocol::Transaction {
-            event_id: EventId::from_random(rand::random()),
+            event_id: trace.event_id(number),
             platform: "native",
             info: protocol::TransactionInfo::new(source),
             start_timestamp: trace.anchor.time_at(record.start).into(),

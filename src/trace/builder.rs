@@ -1,6 +1,7 @@
 //! Starting spans and transactions.
 
 use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -29,6 +30,12 @@ pub struct SpanBuilder {
     op: Cow<'static, str>,
     description: Cow<'static, str>,
     origin: &'static str,
+    // What few spans need is apart, so that the others are cheap to move.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
     start: Option<SystemTime>,
     parent: Option<Span>,
 }
@@ -112,20 +119,19 @@ impl SpanBuilder {
             op,
             description,
             origin: "manual",
-            start: None,
-            parent: None,
+            more: None,
         }
     }
 
     /// Makes it a child of a certain span instead of the current one.
     pub fn child_of(mut self, parent: &Span) -> Self {
-        self.parent = Some(parent.clone());
+        self.more.get_or_insert_default().parent = Some(parent.clone());
         self
     }
 
     /// Makes it start at a time in the past. By default it starts when it is started.
     pub fn start_time(mut self, time: SystemTime) -> Self {
-        self.start = Some(time);
+        self.more.get_or_insert_default().start = Some(time);
         self
     }
 
@@ -144,103 +150,71 @@ impl SpanBuilder {
     /// if `f` panics; the panic goes on.
     #[inline]
     pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
-        if let Some(parent) = self.parent.clone() {
-            let span = parent.in_scope(|| {
-                Self {
-                    parent: None,
-                    ..self
-                }
-                .start()
-            });
+        if self.more.is_some() {
+            let span = self.start();
             return span.in_scope(|| f(&span));
         }
-        match self.enter() {
-            Some(entered) => entered.call(f),
-            None => f(&Span::none()),
-        }
+        let mut entered = Entered::new(self);
+        let result = f(&entered.span);
+        entered.status = SpanStatus::Ok;
+        result
     }
 
     /// Wraps a future, whose first poll starts the span. See
     /// [`Instrument::in_span`](crate::Instrument::in_span).
+    #[inline]
     pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
         InSpan::new(self, future)
     }
 
     /// Starts the span and returns it, for work that is neither a closure nor a future.
-    pub fn start(self) -> OpenSpan {
-        let place = match self.parent.as_ref().map(|parent| parent.place.clone()) {
-            Some(parent) => parent.and_then(|parent| self.start_below(parent)),
-            None => task::with(|task| {
-                let spans = task.spans.as_ref()?;
-                let (trace, number) = (spans.lend(), spans.current());
-                Some(Place {
-                    recorded: trace.sampling.sampled,
-                    trace,
-                    number,
-                })
-            })
-            .and_then(|parent| self.start_below(parent)),
+    pub fn start(mut self) -> OpenSpan {
+        let place = match self.take_parent() {
+            Some(parent) => parent.place.map(|parent| self.start_below(parent)),
+            None => task::with(|task| Some(task.spans.as_ref()?.start(&mut self))),
         };
         OpenSpan::new(Span { place })
     }
 
-    /// Starts the span in the current task, without making it current.
-    #[inline]
-    pub(super) fn start_in(self, spans: &TaskSpans) -> Option<SpanNumber> {
-        let start = match self.start {
-            None => Ticks::now(),
-            Some(time) => spans.trace().anchor.ticks_at(time),
-        };
-        let mut record = Record::new(self.op, self.description, spans.current(), start);
-        record.origin = self.origin;
-        spans.start(record)
+    /// The parent that was given, if one was.
+    pub(super) fn take_parent(&mut self) -> Option<Span> {
+        self.more.as_mut()?.parent.take()
     }
 
-    fn start_below(self, parent: Place) -> Option<Place> {
-        let trace = parent.trace;
-        if !trace.sampling.sampled {
-            return Some(Place { trace, ..parent });
+    /// Starts the span below another one: in the current task if that records
+    /// the same trace, else with the trace.
+    pub(super) fn start_below(&mut self, parent: Place) -> Place {
+        let Place { trace, number, .. } = parent;
+        let here = in_task_of(&trace, |spans| {
+            let current = spans.set_current(number);
+            let place = spans.start(self);
+            spans.set_current(current);
+            Some(place)
+        });
+        if let Some(place) = here {
+            return place;
         }
-        let start = match self.start {
-            None => Ticks::now(),
-            Some(time) => trace.anchor.ticks_at(time),
+        let started = if trace.sampling.sampled {
+            trace.start_away(self.to_record(&trace, number))
+        } else {
+            None
         };
-        let mut record = Record::new(self.op, self.description, parent.number, start);
-        record.origin = self.origin;
-        let mut record = Some(record);
-        // In a task of the trace the span is that task's, elsewhere the trace's.
-        let number = match in_task_of(&trace, |spans| Some(spans.start(record.take()?))) {
-            Some(number) => number,
-            None => record.and_then(|record| trace.start_away(record)),
-        };
-        Some(Place {
+        Place {
             trace,
-            number: number.unwrap_or(parent.number),
-            recorded: number.is_some(),
-        })
+            number: started.unwrap_or(number),
+            recorded: started.is_some(),
+        }
     }
 
-    /// Starts the span in the current task and makes it current.
+    /// The record of the span, which starts now unless another time was given.
     #[inline]
-    fn enter(self) -> Option<Entered> {
-        task::with(|task| {
-            let spans = task.spans.as_ref()?;
-            let current = spans.current();
-            if !spans.trace().sampling.sampled {
-                return Some(Entered {
-                    span: Span::at(spans, current, false),
-                    current,
-                });
-            }
-            let number = self.start_in(spans);
-            if let Some(number) = number {
-                spans.set_current(number);
-            }
-            Some(Entered {
-                span: Span::at(spans, number.unwrap_or(current), number.is_some()),
-                current,
-            })
-        })
+    pub(super) fn to_record(&mut self, trace: &Trace, parent: SpanNumber) -> Record {
+        let given = self.more.as_ref().and_then(|more| more.start);
+        let start = given.map_or_else(Ticks::now, |time| trace.anchor.ticks_at(time));
+        let (op, name) = (mem::take(&mut self.op), mem::take(&mut self.description));
+        let mut record = Record::new(op, name, parent, start);
+        record.origin = self.origin;
+        record
     }
 }
 
@@ -392,49 +366,51 @@ struct Entered {
     span: Span,
     /// The span to make current again.
     current: SpanNumber,
+    /// How the span ends. Only a panic finds it as it is at the start.
+    status: SpanStatus,
 }
 
 impl Entered {
-    #[inline]
-    fn call<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
-        let unwinding = Unwinding(&mut self);
-        let result = f(&unwinding.0.span);
-        std::mem::forget(unwinding);
-        self.leave(SpanStatus::Ok);
-        result
+    // Neither this nor its end is worth a copy in each place where a span is.
+    #[inline(never)]
+    fn new(mut span: SpanBuilder) -> Self {
+        let mut current = SpanNumber::new(0, 0);
+        let place = task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            let place = spans.start(&mut span);
+            current = spans.set_current(place.number);
+            Some(place)
+        });
+        Self {
+            span: Span { place },
+            current,
+            status: SpanStatus::InternalError,
+        }
     }
 
-    #[inline]
-    fn leave(&mut self, status: SpanStatus) {
-        let Some(place) = self.span.place.take() else {
-            return;
-        };
-        let mut place = Some(place);
+    #[inline(never)]
+    fn leave(&mut self) {
+        let mut place = self.span.place.take();
         // The scopes on a thread are a stack: what was current is so again.
         task::with(|task| {
             let spans = task.spans.as_ref()?;
-            if !Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
-                return None;
-            }
-            let place = place.take()?;
-            if place.recorded {
-                spans.end(place.number, status);
+            if Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
+                spans.end(place.take()?, self.status);
                 spans.set_current(self.current);
             }
-            spans.take_back(place.trace);
             Some(())
         });
         if let Some(place) = place {
-            place.end(Change::End(Ticks::now(), status));
+            place.end(Change::End(Ticks::now(), self.status));
         }
     }
 }
 
-/// Leaves the span if the closure panics.
-struct Unwinding<'a>(&'a mut Entered);
-
-impl Drop for Unwinding<'_> {
+impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        self.0.leave(SpanStatus::InternalError);
+        if self.span.place.is_some() {
+            self.leave();
+        }
     }
 }

@@ -24,10 +24,10 @@ impl Context {
         task::with(|task| {
             Some(Self {
                 client: task.client.clone(),
-                parent: task
-                    .spans
-                    .as_ref()
-                    .map(|spans| (spans.lend(), spans.current())),
+                parent: task.spans.as_ref().map(|spans| {
+                    let place = spans.place(spans.current());
+                    (place.trace, place.number)
+                }),
                 scope: task.scope.borrow().clone(),
             })
         })

@@ -9,10 +9,9 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use pin_project::{pin_project, pinned_drop};
 
-use super::Trace;
 use super::builder::{SpanBuilder, TransactionBuilder, span, transaction};
 use super::context::Context;
-use super::record::{Change, SpanNumber};
+use super::record::Change;
 use super::span::{Place, Restore, Span, current_span};
 use super::task::{DropAs, TaskSpans, in_task_of, set_dropped_as};
 use crate::client::Client;
@@ -158,9 +157,7 @@ pub struct InScope<F> {
 #[pin_project(PinnedDrop)]
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InSpan<F> {
-    state: State,
-    // What the span is polled in away from its trace.
-    own: Option<Box<TaskScope>>,
+    carried: CarriedSpan,
     #[pin]
     inner: Option<F>,
 }
@@ -173,14 +170,24 @@ pub struct RecordErr<F> {
     inner: F,
 }
 
-/// How far the span of an [`InSpan`] is.
-enum State {
-    /// Not polled yet. The parent counts where nothing is current at the first poll.
-    Waiting {
-        span: SpanBuilder,
-        parent: Option<(Arc<Trace>, SpanNumber)>,
-    },
-    Running(Place),
+/// The span of an [`InSpan`].
+struct CarriedSpan {
+    stage: Stage,
+    /// What is started at the first poll.
+    span: SpanBuilder,
+    /// Where the span is, and before it starts where its parent is, which
+    /// counts if nothing is current at the first poll.
+    place: Option<Place>,
+    /// What the future is polled in away from its trace.
+    own: Option<Box<TaskScope>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// Not polled yet.
+    Waiting,
+    /// Recorded, and not ended.
+    Running,
     /// Not recorded, or ended.
     Idle,
 }
@@ -233,13 +240,8 @@ impl<F: Future> Future for InScope<F> {
 impl<F> InSpan<F> {
     #[inline]
     pub(super) fn new(span: SpanBuilder, future: F) -> Self {
-        let parent = task::with(|task| {
-            let spans = task.spans.as_ref()?;
-            Some((spans.lend(), spans.current()))
-        });
         Self {
-            state: State::Waiting { span, parent },
-            own: None,
+            carried: CarriedSpan::new(span),
             inner: Some(future),
         }
     }
@@ -251,140 +253,130 @@ impl<F: Future> Future for InSpan<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if let State::Waiting { .. } = this.state
-            && let State::Waiting { span, parent } = mem::replace(this.state, State::Idle)
-        {
-            *this.state = State::start(span, parent, this.own);
+        if this.carried.stage == Stage::Waiting {
+            this.carried.start();
         }
         let output = this
-            .state
-            .enter(this.own, || poll_and_drop(this.inner.as_mut(), cx));
+            .carried
+            .enter(|| poll_and_drop(this.inner.as_mut(), cx));
         let output = ready!(output);
-        this.state.end(SpanStatus::Ok);
-        *this.own = None;
+        this.carried.end(SpanStatus::Ok);
         Poll::Ready(output)
     }
 }
 
 #[pinned_drop]
 impl<F> PinnedDrop for InSpan<F> {
+    #[inline]
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.inner.is_some() {
-            this.state
-                .enter(this.own, || cancel(|| this.inner.set(None)));
-            this.state.end(SpanStatus::Cancelled);
+            this.carried.enter(|| cancel(|| this.inner.set(None)));
+            this.carried.end(SpanStatus::Cancelled);
         }
     }
 }
 
-impl State {
+impl CarriedSpan {
+    #[inline]
+    fn new(span: SpanBuilder) -> Self {
+        let place = task::with(|task| {
+            let spans = task.spans.as_ref()?;
+            Some(spans.place(spans.current()))
+        });
+        Self {
+            stage: Stage::Waiting,
+            span,
+            place,
+            own: None,
+        }
+    }
+
     /// Starts the span in the task that polls, or in one of its own.
-    fn start(
-        span: SpanBuilder,
-        parent: Option<(Arc<Trace>, SpanNumber)>,
-        own: &mut Option<Box<TaskScope>>,
-    ) -> Self {
-        let mut span = Some(span);
-        let mut parent = parent;
+    #[inline(never)]
+    fn start(&mut self) {
+        self.stage = Stage::Idle;
+        let given = self.span.take_parent().and_then(|parent| parent.place);
+        if let Some(parent) = given {
+            let place = self.span.start_below(parent);
+            self.set(Some(place));
+            return;
+        }
         let here = task::with(|task| {
             let spans = task.spans.as_ref()?;
-            Some(start_in(spans, span.take()?, parent.take()))
+            if let Some(place) = self.place.take() {
+                spans.take_back(place);
+            }
+            Some(spans.start(&mut self.span))
         });
-        if let Some(state) = here {
-            return state;
+        if here.is_some() {
+            self.set(here);
+        } else if let Some(Place { trace, number, .. }) = self.place.take() {
+            let scope = trace.shared().scope.clone();
+            let spans = TaskSpans::below(trace, number, false);
+            let place = spans.start(&mut self.span);
+            self.set(Some(place));
+            self.own = Some(TaskScope::new(None, Some(spans), scope));
         }
-        let (Some(span), Some((trace, number))) = (span, parent) else {
-            return Self::Idle;
+    }
+
+    fn set(&mut self, place: Option<Place>) {
+        let recorded = place.as_ref().is_some_and(|place| place.recorded);
+        self.stage = if recorded {
+            Stage::Running
+        } else {
+            Stage::Idle
         };
-        let scope = trace.shared().scope.clone();
-        let spans = TaskSpans::below(trace, number, false);
-        let state = start_in(&spans, span, None);
-        *own = Some(TaskScope::new(None, Some(spans), scope));
-        state
+        self.place = place;
     }
 
     /// Runs a poll with the span as the current one.
     #[inline]
-    fn enter<R>(&mut self, own: &mut Option<Box<TaskScope>>, f: impl FnOnce() -> R) -> R {
-        let Self::Running(place) = self else {
-            return match own {
-                None => f(),
-                Some(_) => {
-                    let _entered = task::enter(own);
-                    f()
-                }
-            };
+    fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        let Some(place) = self.place.as_ref().filter(|_| self.stage == Stage::Running) else {
+            if self.own.is_none() {
+                return f();
+            }
+            let _entered = task::enter(&mut self.own);
+            return f();
         };
         let unwinding = EndAsPanicked(place);
-        let result = match in_task_of(&place.trace, |spans| Some(spans.set_current(place.number))) {
-            Some(current) => {
-                let _restore = Restore {
-                    trace: &place.trace,
-                    current,
-                };
-                f()
+        let current = in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
+        let result = if let Some(current) = current {
+            let _restore = Restore {
+                trace: &place.trace,
+                current,
+            };
+            f()
+        } else {
+            if self.own.is_none() {
+                self.own = Some(place.task_scope());
             }
-            None => {
-                if own.is_none() {
-                    *own = Some(place.task_scope());
-                }
-                let _entered = task::enter(own);
-                f()
-            }
+            let _entered = task::enter(&mut self.own);
+            f()
         };
         mem::forget(unwinding);
         result
     }
 
     /// Ends the span, if it runs.
-    #[inline]
+    #[inline(never)]
     fn end(&mut self, status: SpanStatus) {
-        let Self::Running(place) = mem::replace(self, Self::Idle) else {
-            return;
-        };
-        let Place { trace, number, .. } = place;
-        let mut trace = Some(trace);
-        let ended = task::with(|task| {
+        self.stage = Stage::Idle;
+        let mut place = self.place.take();
+        task::with(|task| {
             let spans = task.spans.as_ref()?;
-            if !Arc::ptr_eq(spans.trace(), trace.as_ref()?) {
-                return None;
+            if Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
+                spans.end(place.take()?, status);
             }
-            spans.end(number, status);
-            spans.take_back(trace.take()?);
             Some(())
         });
-        if let (None, Some(trace)) = (ended, trace) {
-            trace.change_away(number, Change::End(Ticks::now(), status));
+        if let Some(place) = place
+            && place.recorded
+        {
+            place.end(Change::End(Ticks::now(), status));
         }
-    }
-}
-
-/// Starts a span in a task. `reference` is to any trace, and lent again if it is to this one.
-fn start_in(
-    spans: &TaskSpans,
-    span: SpanBuilder,
-    reference: Option<(Arc<Trace>, SpanNumber)>,
-) -> State {
-    let trace = match reference {
-        Some((trace, _)) if Arc::ptr_eq(&trace, spans.trace()) => trace,
-        _ => spans.lend(),
-    };
-    let number = if trace.sampling.sampled {
-        span.start_in(spans)
-    } else {
-        None
-    };
-    match number {
-        Some(number) => State::Running(Place {
-            trace,
-            number,
-            recorded: true,
-        }),
-        None => {
-            spans.take_back(trace);
-            State::Idle
-        }
+        self.own = None;
     }
 }
 

@@ -26,7 +26,7 @@ use self::sampling::Sampling;
 use self::shared::Shared;
 use crate::client::Client;
 use crate::clock::Anchor;
-use crate::id::{SpanId, TraceId};
+use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::TransactionSource;
 
 pub(crate) use self::assemble::Finished;
@@ -67,6 +67,14 @@ impl Trace {
         id(number.bits())
             .or_else(|| id(u64::MAX))
             .unwrap_or(SpanId::ONE)
+    }
+
+    /// The id of the event whose root is this span. It is made of the same
+    /// random numbers as the span's id, and differs wherever that does.
+    fn event_id(&self, root: SpanNumber) -> EventId {
+        let number = self.id_seed.wrapping_add(root.bits());
+        let half = |salt: u64| u128::from(mix(number ^ salt));
+        EventId::from_random(half(0) << 64 | half(self.trace_id.bits() as u64))
     }
 
     /// Asks for room for more spans, and tells whether it was given.

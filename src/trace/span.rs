@@ -65,11 +65,9 @@ pub struct OpenSpan {
 pub fn current_span() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_ref()?;
-        Some(Span::at(
-            spans,
-            spans.current(),
-            spans.trace().sampling.sampled,
-        ))
+        Some(Span {
+            place: Some(spans.place(spans.current())),
+        })
     })
 }
 
@@ -77,27 +75,15 @@ pub fn current_span() -> Option<Span> {
 pub fn current_transaction() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_ref()?;
-        Some(Span::at(
-            spans,
-            spans.trace().root,
-            spans.trace().sampling.sampled,
-        ))
+        Some(Span {
+            place: Some(spans.place(spans.trace().root)),
+        })
     })
 }
 
 impl Span {
     pub(super) fn none() -> Self {
         Self { place: None }
-    }
-
-    pub(super) fn at(spans: &TaskSpans, number: SpanNumber, recorded: bool) -> Self {
-        Self {
-            place: Some(Place {
-                trace: spans.lend(),
-                number,
-                recorded,
-            }),
-        }
     }
 
     /// The trace that the span belongs to.
@@ -226,9 +212,8 @@ impl Place {
     /// Calls `f` if changes to this span are made in the current task's buffer.
     fn at_home(&self, f: impl FnOnce(&mut SpanBuffer, usize)) {
         in_task_of(&self.trace, |spans| {
-            let home = spans.is_home_of(self.number);
-            (home && spans.with_buffer(|buffer| f(buffer, self.number.index as usize)))
-                .then_some(())
+            spans.at_home_of(self.number, |buffer| f(buffer, self.number.index as usize));
+            Some(())
         });
     }
 

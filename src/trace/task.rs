@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use super::Trace;
 use super::assemble::Finished;
 use super::buffer::SpanBuffer;
-use super::record::{Change, Record, SpanNumber};
+use super::builder::SpanBuilder;
+use super::record::{Change, SpanNumber};
 use super::shared::ROOT_TASK;
+use super::span::Place;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::scope::Scope;
@@ -18,20 +20,26 @@ use crate::scope::task::{self, TaskScope};
 pub(crate) struct TaskSpans {
     trace: Arc<Trace>,
     task: u32,
-    /// The span under which new ones start.
-    current: Cell<SpanNumber>,
-    buffer: RefCell<SpanBuffer>,
-    /// For how many spans there is room before more must be asked for.
-    room: Cell<u32>,
-    /// How many spans there was no room for.
-    refused: Cell<u32>,
-    /// How spans end that are dropped now.
-    dropped_as: Cell<SpanStatus>,
+    /// Whether the trace is, beside everything else that starting a span needs.
+    sampled: bool,
     /// Whether what the task's scope holds when it ends belongs to the transaction.
     main: bool,
+    /// How spans end that are dropped now.
+    dropped_as: Cell<SpanStatus>,
+    /// The span under which new ones start.
+    current: Cell<SpanNumber>,
+    recorded: RefCell<Recorded>,
+}
+
+struct Recorded {
+    buffer: SpanBuffer,
+    /// For how many spans there is room before more must be asked for.
+    room: u32,
+    /// How many spans there was no room for.
+    refused: u32,
     /// References to the trace that were lent to spans and came back. Lending
     /// one again spares counting it, which all cores would have to agree on.
-    references: RefCell<Vec<Arc<Trace>>>,
+    references: Vec<Arc<Trace>>,
 }
 
 impl TaskSpans {
@@ -42,6 +50,9 @@ impl TaskSpans {
     }
 
     /// The part of another task, which starts under a span of the trace.
+    ///
+    /// `main` is for the task that runs directly below a root without a task of
+    /// its own, and speaks for it.
     pub(super) fn below(trace: Arc<Trace>, parent: SpanNumber, main: bool) -> Self {
         let (task, buffer) = if trace.sampling.sampled {
             (trace.register_task(), trace.client.buffers().take())
@@ -58,16 +69,20 @@ impl TaskSpans {
         buffer: SpanBuffer,
         main: bool,
     ) -> Self {
+        let recorded = Recorded {
+            buffer,
+            room: 0,
+            refused: 0,
+            references: Vec::new(),
+        };
         Self {
+            sampled: trace.sampling.sampled,
             trace,
             task,
-            current: Cell::new(current),
-            buffer: RefCell::new(buffer),
-            room: Cell::new(0),
-            refused: Cell::new(0),
-            dropped_as: Cell::new(SpanStatus::Ok),
             main,
-            references: RefCell::default(),
+            dropped_as: Cell::new(SpanStatus::Ok),
+            current: Cell::new(current),
+            recorded: RefCell::new(recorded),
         }
     }
 
@@ -90,97 +105,120 @@ impl TaskSpans {
         self.dropped_as.get()
     }
 
-    /// Starts a span, unless there is no room for it.
+    /// Starts a span below the current one.
     #[inline]
-    pub(super) fn start(&self, record: Record) -> Option<SpanNumber> {
-        let mut buffer = self.buffer.try_borrow_mut().ok()?;
-        let room = match self.room.get() {
-            0 => self.more_room(buffer.records.len())?,
-            room => room,
+    pub(super) fn start(&self, span: &mut SpanBuilder) -> Place {
+        let parent = self.current.get();
+        let Ok(mut recorded) = self.recorded.try_borrow_mut() else {
+            return Place {
+                trace: Arc::clone(&self.trace),
+                number: parent,
+                recorded: false,
+            };
         };
-        self.room.set(room - 1);
-        let index = buffer.records.len() as u32;
-        buffer.records.push(record);
-        Some(SpanNumber::new(self.task, index))
+        let trace = recorded.lend(&self.trace);
+        if !self.sampled || (recorded.room == 0 && !self.ask_for_room(&mut recorded)) {
+            return Place {
+                trace,
+                number: parent,
+                recorded: false,
+            };
+        }
+        recorded.room -= 1;
+        let index = recorded.buffer.records.len() as u32;
+        recorded.buffer.records.push(span.to_record(&trace, parent));
+        Place {
+            trace,
+            number: SpanNumber::new(self.task, index),
+            recorded: true,
+        }
     }
 
     #[cold]
-    fn more_room(&self, recorded: usize) -> Option<u32> {
+    fn ask_for_room(&self, recorded: &mut Recorded) -> bool {
         // Few enough for 32 bits, or the limit was reached long before. The
         // root is not counted.
-        let children = recorded as u32 - u32::from(self.task == ROOT_TASK);
+        let children = recorded.buffer.records.len() as u32 - u32::from(self.task == ROOT_TASK);
         let limit = self.trace.client.max_spans();
-        let wanted = children.max(1).min(limit.saturating_sub(children));
-        if wanted == 0 || !self.trace.reserve(wanted) {
-            self.refused.set(self.refused.get().saturating_add(1));
-            return None;
+        recorded.room = children.max(1).min(limit.saturating_sub(children));
+        if recorded.room == 0 || !self.trace.reserve(recorded.room) {
+            recorded.room = 0;
+            recorded.refused = recorded.refused.saturating_add(1);
         }
-        Some(wanted)
+        recorded.room > 0
     }
 
-    /// Ends a span, here if it is in this task's buffer.
+    /// Ends a span of this trace, and takes back the reference that it was lent.
     #[inline]
-    pub(super) fn end(&self, number: SpanNumber, status: SpanStatus) {
-        let change = Change::End(Ticks::now(), status);
+    pub(super) fn end(&self, place: Place, status: SpanStatus) {
+        let Place {
+            trace,
+            number,
+            recorded: is_recorded,
+        } = place;
+        let Ok(mut recorded) = self.recorded.try_borrow_mut() else {
+            return;
+        };
+        if is_recorded {
+            let change = Change::End(Ticks::now(), status);
+            match recorded.buffer.records.get_mut(number.index as usize) {
+                Some(record) if number.task == self.task => record.apply(change),
+                _ => trace.change_away(number, change),
+            }
+        }
+        recorded.take_back(trace);
+    }
+
+    /// Takes back a reference that was lent, if it is to this trace.
+    #[inline]
+    pub(super) fn take_back(&self, place: Place) {
+        if Arc::ptr_eq(&place.trace, &self.trace)
+            && let Ok(mut recorded) = self.recorded.try_borrow_mut()
+        {
+            recorded.take_back(place.trace);
+        }
+    }
+
+    /// Calls `f` with the buffer, if changes to this span are made there.
+    pub(super) fn at_home_of(&self, number: SpanNumber, f: impl FnOnce(&mut SpanBuffer)) {
         if number.task == self.task
-            && let Ok(mut buffer) = self.buffer.try_borrow_mut()
-            && let Some(record) = buffer.records.get_mut(number.index as usize)
+            && !self.trace.changed_away.load(Ordering::Acquire)
+            && let Ok(mut recorded) = self.recorded.try_borrow_mut()
         {
-            record.apply(change);
-        } else {
-            self.trace.change_away(number, change);
+            f(&mut recorded.buffer);
         }
     }
 
-    /// Whether changes to this span are made in this task's buffer.
-    pub(super) fn is_home_of(&self, number: SpanNumber) -> bool {
-        number.task == self.task && !self.trace.changed_away.load(Ordering::Acquire)
-    }
-
-    pub(super) fn with_buffer(&self, f: impl FnOnce(&mut SpanBuffer)) -> bool {
-        self.buffer
-            .try_borrow_mut()
-            .map(|mut buffer| f(&mut buffer))
-            .is_ok()
-    }
-
-    /// Lends a reference to the trace.
-    #[inline]
-    pub(super) fn lend(&self) -> Arc<Trace> {
-        let lent = self
-            .references
-            .try_borrow_mut()
-            .ok()
-            .and_then(|mut references| references.pop());
-        lent.unwrap_or_else(|| Arc::clone(&self.trace))
-    }
-
-    /// Takes back a reference to this trace.
-    #[inline]
-    pub(super) fn take_back(&self, reference: Arc<Trace>) {
-        debug_assert!(Arc::ptr_eq(&reference, &self.trace));
-        if let Ok(mut references) = self.references.try_borrow_mut()
-            && references.len() < KEPT_REFERENCES
-        {
-            references.push(reference);
+    /// A span of this trace, as whoever looks at it from this task sees it.
+    pub(super) fn place(&self, number: SpanNumber) -> Place {
+        let trace = match self.recorded.try_borrow_mut() {
+            Ok(mut recorded) => recorded.lend(&self.trace),
+            Err(_) => Arc::clone(&self.trace),
+        };
+        Place {
+            trace,
+            number,
+            recorded: self.sampled,
         }
     }
 
     /// Hands over what was recorded, now that the task has ended.
     pub(crate) fn hand_over(self, scope: Scope) {
         let trace = self.trace;
-        let buffer = self.buffer.into_inner();
+        let Recorded {
+            buffer, refused, ..
+        } = self.recorded.into_inner();
         if self.task == trace.root.task {
             let end = Change::End(Ticks::now(), self.dropped_as.get());
-            trace.root_ended(buffer, end, self.refused.get(), scope);
-        } else if trace.sampling.sampled {
+            trace.root_ended(buffer, end, refused, scope);
+        } else if self.sampled {
             let mut shared = trace.shared();
             shared.live.retain(|task| *task != self.task);
             if shared.ended {
                 let changes = shared.take_changes_of(self.task);
                 let name = shared.name.clone();
                 drop(shared);
-                let (own, refused) = ((self.task, buffer), self.refused.get());
+                let own = (self.task, buffer);
                 let spawned_by = self.current.get();
                 let late =
                     Finished::of_late_task(trace, own, spawned_by, changes, refused, scope, name);
@@ -188,12 +226,28 @@ impl TaskSpans {
                     late.deliver();
                 }
             } else {
-                shared.refused = shared.refused.saturating_add(self.refused.get());
+                shared.refused = shared.refused.saturating_add(refused);
                 shared.handed_over.push((self.task, buffer));
                 if self.main {
                     shared.scope = scope;
                 }
             }
+        }
+    }
+}
+
+impl Recorded {
+    /// Lends a reference to the trace.
+    #[inline]
+    fn lend(&mut self, trace: &Arc<Trace>) -> Arc<Trace> {
+        self.references.pop().unwrap_or_else(|| Arc::clone(trace))
+    }
+
+    /// Takes back a reference to this trace.
+    #[inline]
+    fn take_back(&mut self, reference: Arc<Trace>) {
+        if self.references.len() < KEPT_REFERENCES {
+            self.references.push(reference);
         }
     }
 }
