@@ -1,0 +1,435 @@
+//! The one task that delivers.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::select;
+use futures_util::stream::FuturesUnordered;
+use http::StatusCode;
+use http::uri::Scheme;
+use tokio::runtime::{self, Handle};
+use tokio::task::{spawn_blocking, yield_now};
+use tokio::time::{Instant, sleep_until};
+
+use super::discards::Unsent;
+use super::encode::{Compressor, Encoded};
+use super::http::{Failure, HttpClient, Reply};
+use super::queue::Job;
+use super::rate_limit::RateLimits;
+use super::retry::{MAX_AGE, MAX_TRIES, Outage, backoff};
+use super::shared::{Attention, Flush, Memory, Phase, Shared};
+use crate::protocol::{Category, DiscardReason};
+
+/// Takes from the queue, writes, sends, and counts what came of it.
+///
+/// Whatever it holds when its runtime shuts down goes back into the queue.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    /// `None` if it could not be made, so that nothing can be sent.
+    client: Option<HttpClient>,
+    compressor: Compressor,
+    limits: RateLimits,
+    /// All that is being written or sent.
+    uploads: FuturesUnordered<Upload>,
+    /// What failed and is tried again, by the time of the next try and its number.
+    waiting: BTreeMap<(Instant, u64), Job>,
+    /// Set while no connection can be made.
+    outage: Option<Outage>,
+    /// The phase as of the last look. Only the handle changes it.
+    phase: Phase,
+    /// Set when nobody waits any more and the server cannot be reached either.
+    given_up: bool,
+    /// How long to look for more by itself instead of being woken.
+    linger_until: Instant,
+    /// From when on losses ride along with the next envelope.
+    attach_from: Instant,
+    /// From when on losses are sent alone.
+    alone_from: Instant,
+    /// Whether losses are being sent alone.
+    reporting: bool,
+    /// Whether the report of a worker that is about to end was sent.
+    said_goodbye: bool,
+    /// Those who wait for a report only, or for nothing any more.
+    flushed: Vec<Flush>,
+    runtime: Option<runtime::Id>,
+    /// Whether the end of this worker is known already.
+    ended: bool,
+}
+
+type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// An upload that came to an end.
+struct Finished {
+    /// `None` for a client report alone, and for what could not be written.
+    job: Option<Job>,
+    unsent: Option<Unsent>,
+    /// `None` if nothing was sent.
+    answer: Option<Result<Reply, Failure>>,
+    /// Whether it was a client report alone.
+    alone: bool,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, memory: Memory) -> Self {
+        let now = Instant::now();
+        Self {
+            client: None,
+            compressor: Compressor::new(shared.config.compression),
+            limits: memory.limits,
+            uploads: FuturesUnordered::new(),
+            waiting: BTreeMap::new(),
+            outage: None,
+            phase: Phase::Open,
+            given_up: false,
+            linger_until: now,
+            attach_from: memory.attach_from.unwrap_or(now),
+            alone_from: now + REPORT_ALONE,
+            reporting: false,
+            said_goodbye: false,
+            flushed: Vec::new(),
+            runtime: None,
+            ended: false,
+            shared,
+        }
+    }
+
+    /// Runs until nothing more is admitted and all is settled, or until the runtime ends.
+    pub(super) async fn run(mut self) {
+        self.runtime = Handle::try_current().ok().map(|runtime| runtime.id());
+        self.client = make_client(Arc::clone(&self.shared)).await;
+        loop {
+            let now = Instant::now();
+            self.look(now);
+            self.report_losses(now);
+            // One at a time, so that neither uploads nor other tasks wait for long.
+            let until = if self.start_next(now) {
+                None
+            } else {
+                self.ended = self.is_done(now);
+                self.pause(now)
+            };
+            if self.ended {
+                return;
+            }
+            if let Some(finished) = self.next_finished(until).await {
+                self.finish(finished, Instant::now());
+            }
+        }
+    }
+
+    /// Takes note of what the handle wants.
+    fn look(&mut self, now: Instant) {
+        let mut state = self.shared.lock();
+        self.phase = state.phase;
+        self.flushed.extend(state.take_flushed());
+        let hurry = std::mem::take(&mut state.hurry);
+        drop(state);
+        if hurry {
+            if let Some(outage) = &mut self.outage {
+                outage.hurry(now);
+            }
+            for ((_, number), job) in std::mem::take(&mut self.waiting) {
+                self.waiting.insert((now, number), job);
+            }
+        }
+    }
+
+    /// Starts the delivery of one job, or drops it. Returns whether there was one that could start.
+    fn start_next(&mut self, now: Instant) -> bool {
+        if !self.may_start(now) {
+            return false;
+        }
+        let Some(mut job) = self.next_job(now) else {
+            return false;
+        };
+        if self.given_up {
+            job.discard(DiscardReason::NetworkError);
+            return true;
+        }
+        if self.limits.is_limited(Category::Transaction, now) {
+            job.discard(DiscardReason::RateLimitBackoff);
+            return true;
+        }
+        let Some(client) = self.client.clone() else {
+            job.discard(DiscardReason::InternalSdkError);
+            return true;
+        };
+        if let Some(outage) = &mut self.outage {
+            outage.probe(now);
+        }
+        job.ticket.first_try.get_or_insert(now);
+        let unsent = (now >= self.attach_from).then(|| self.take_losses(now));
+        let unsent = unsent.flatten();
+        if job.ticket.size > LARGE {
+            let compressor = Compressor::new(self.shared.config.compression);
+            let upload = upload_large(client, job, unsent, compressor);
+            self.uploads.push(Box::pin(upload));
+        } else if let Some(encoded) = Encoded::new(job, unsent, &mut self.compressor) {
+            self.uploads.push(Box::pin(upload(client, encoded)));
+        }
+        true
+    }
+
+    fn may_start(&self, now: Instant) -> bool {
+        let reachable = self.outage.is_none_or(|outage| outage.until() <= now);
+        self.uploads.len() < self.shared.config.max_uploads
+            && (reachable || self.phase == Phase::Abandoned)
+    }
+
+    /// The next job: one whose wait is over, or else the oldest in the queue.
+    fn next_job(&mut self, now: Instant) -> Option<Job> {
+        if self.first_due().is_some_and(|due| due <= now) {
+            return self.waiting.pop_first().map(|(_, job)| job);
+        }
+        let job = self.shared.take()?;
+        self.linger_until = now + LINGER;
+        Some(job)
+    }
+
+    fn first_due(&self) -> Option<Instant> {
+        let ((due, _), _) = self.waiting.first_key_value()?;
+        Some(*due)
+    }
+
+    /// Sends losses alone, if it is time or somebody waits for it, and answers those who waited.
+    fn report_losses(&mut self, now: Instant) {
+        if self.reporting {
+            return;
+        }
+        let forced = self.flushed.iter().any(|flush| !flush.reported);
+        for flush in &mut self.flushed {
+            flush.reported = true;
+        }
+        if forced || now >= self.alone_from {
+            self.alone_from = now + REPORT_ALONE;
+            if self.start_report(now) {
+                return;
+            }
+        }
+        for flush in self.flushed.drain(..) {
+            // Whoever gave up waiting is not there to be told.
+            let _ = flush.done.send(());
+        }
+    }
+
+    /// Starts to send losses alone. Returns whether there are any and they may be sent.
+    fn start_report(&mut self, now: Instant) -> bool {
+        if self.limits.limits_everything(now) {
+            return false;
+        }
+        let Some(client) = self.client.clone() else {
+            return false;
+        };
+        let encoded = self
+            .take_losses(now)
+            .and_then(|unsent| Encoded::of_unsent(unsent, &mut self.compressor));
+        let Some(encoded) = encoded else {
+            return false;
+        };
+        self.uploads.push(Box::pin(upload(client, encoded)));
+        self.reporting = true;
+        true
+    }
+
+    fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
+        let unsent = Unsent::take(&self.shared)?;
+        self.attach_from = now + REPORT_ATTACHED;
+        self.alone_from = now + REPORT_ALONE;
+        Some(unsent)
+    }
+
+    /// Whether the worker has ended: nothing more comes and all is settled and reported.
+    fn is_done(&mut self, now: Instant) -> bool {
+        if !self.uploads.is_empty() || !self.flushed.is_empty() || !self.shared.lock().is_drained()
+        {
+            return false;
+        }
+        if !self.said_goodbye {
+            self.said_goodbye = true;
+            if self.start_report(now) {
+                return false;
+            }
+        }
+        self.shared.lock().stop_if_drained()
+    }
+
+    /// Says when a payload has to wake the worker, and until when it may sleep. `None`: not at all.
+    fn pause(&self, now: Instant) -> Option<Instant> {
+        let may_start = self.may_start(now);
+        let mut until = self.alone_from;
+        if may_start {
+            until = self.first_due().map_or(until, |due| due.min(until));
+        } else if let Some(outage) = self.outage {
+            // With all uploads taken it is the end of one that counts, and this only an early look.
+            until = until.min(outage.until().max(now + LINGER));
+        }
+        let mut state = self.shared.lock();
+        if may_start && !state.queue.is_empty() {
+            return None;
+        }
+        state.attention = if !may_start {
+            Attention::Busy
+        } else if now < self.linger_until {
+            until = until.min(self.linger_until);
+            Attention::Lingering
+        } else {
+            Attention::Idle
+        };
+        Some(until)
+    }
+
+    /// Lets the uploads go on until one ends, the handle calls or the time has come.
+    async fn next_finished(&mut self, until: Option<Instant>) -> Option<Finished> {
+        let shared = &self.shared;
+        let mut wait = pin!(async {
+            match until {
+                Some(until) => drop(select(pin!(shared.woken()), pin!(sleep_until(until))).await),
+                None => yield_now().await,
+            }
+        });
+        let uploads = &mut self.uploads;
+        poll_fn(|context| {
+            if let Poll::Ready(Some(finished)) = uploads.poll_next_unpin(context) {
+                return Poll::Ready(Some(finished));
+            }
+            wait.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
+
+    /// Counts what came of an upload, or has it tried again.
+    fn finish(&mut self, finished: Finished, now: Instant) {
+        if finished.alone {
+            self.reporting = false;
+        }
+        match finished.answer {
+            Some(Ok(reply)) => {
+                self.outage = None;
+                self.limits.update(reply.status, &reply.headers, now);
+                if let Some(unsent) = finished.unsent {
+                    unsent.sent();
+                }
+                if let Some(job) = finished.job {
+                    settle(job, reply.status);
+                }
+            }
+            Some(Err(failure)) => {
+                if let Some(job) = finished.job {
+                    self.retry(job, failure, now);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Has a job wait for another try, or gives it up.
+    fn retry(&mut self, mut job: Job, failure: Failure, now: Instant) {
+        if failure != Failure::Connect {
+            job.ticket.tries += 1;
+        }
+        let (tries, number) = (job.ticket.tries, job.ticket.number);
+        let first_try = job.ticket.first_try.unwrap_or(now);
+        let due = match failure {
+            Failure::Connect => self.outage.get_or_insert_with(|| Outage::new(now)).until(),
+            // Most likely an idle connection that the server had closed.
+            Failure::Exchange if tries == 1 => now,
+            Failure::Exchange | Failure::Timeout => now + backoff(tries),
+        };
+        if self.phase == Phase::Abandoned && failure != Failure::Exchange {
+            self.given_up = true;
+        }
+        let at_once = due == now;
+        let keep = tries < MAX_TRIES
+            && now.duration_since(first_try) < MAX_AGE
+            && (at_once || self.phase != Phase::Abandoned)
+            && self.shared.has_room();
+        if keep {
+            job.measure();
+            self.waiting.insert((due, number), job);
+        } else {
+            job.discard(DiscardReason::NetworkError);
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // First of all, so that those who are told find everything in the queue.
+        self.uploads.clear();
+        self.waiting.clear();
+        if !self.ended {
+            let memory = Memory {
+                limits: self.limits,
+                attach_from: Some(self.attach_from),
+            };
+            let failed_on = self.runtime.filter(|_| std::thread::panicking());
+            self.shared.lock().stopped(memory, failed_on);
+        }
+    }
+}
+
+/// Makes the client, away from the runtime's threads if that takes time.
+async fn make_client(shared: Arc<Shared>) -> Option<HttpClient> {
+    if shared.config.endpoint.scheme() == Some(&Scheme::HTTPS) {
+        let made = spawn_blocking(move || HttpClient::new(&shared.config)).await;
+        made.ok()?.ok()
+    } else {
+        HttpClient::new(&shared.config).ok()
+    }
+}
+
+async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
+    let answer = client.post(encoded.body).await;
+    Finished {
+        alone: encoded.job.is_none(),
+        job: encoded.job,
+        unsent: encoded.unsent,
+        answer: Some(answer),
+    }
+}
+
+/// Writes what is large on a thread that may block, then sends it.
+async fn upload_large(
+    client: HttpClient,
+    job: Job,
+    unsent: Option<Unsent>,
+    mut compressor: Compressor,
+) -> Finished {
+    // Should the thread never come to it, the job goes back into the queue by itself.
+    let encode = move || Encoded::new(job, unsent, &mut compressor);
+    match spawn_blocking(encode).await {
+        Ok(Some(encoded)) => upload(client, encoded).await,
+        Ok(None) | Err(_) => Finished {
+            job: None,
+            unsent: None,
+            answer: None,
+            alone: false,
+        },
+    }
+}
+
+/// Counts a job by the status of the answer.
+fn settle(job: Job, status: StatusCode) {
+    if status.is_success() {
+        job.accept();
+    } else if status == StatusCode::TOO_MANY_REQUESTS {
+        // The server counts these itself.
+        job.discard_unreported(DiscardReason::RateLimitBackoff);
+    } else {
+        job.discard(DiscardReason::SendError);
+    }
+}
+
+/// How long the worker looks for more by itself before it waits to be woken.
+const LINGER: Duration = Duration::from_millis(5);
+/// From which size on a payload is written on a thread that may block.
+const LARGE: usize = 64 * 1024;
+/// How often losses ride along at most.
+const REPORT_ATTACHED: Duration = Duration::from_secs(30);
+/// How often losses are sent alone at most, unless somebody waits for it.
+const REPORT_ALONE: Duration = Duration::from_secs(60);
