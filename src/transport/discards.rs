@@ -50,6 +50,9 @@ impl Discards {
 impl Unsent {
     /// Takes all that the server has not been told of, if there is any.
     pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
+        if !shared.config.send_client_reports {
+            return None;
+        }
         let discards = shared.take_discards();
         (!discards.is_empty()).then(|| Self {
             discards,

@@ -162,5 +162,5 @@ async fn drain(mut body: Incoming) {
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Relay closes idle connections after five seconds; this side has to be first.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const LONGEST_ANSWER: usize = 64 * 1024;

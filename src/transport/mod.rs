@@ -26,14 +26,18 @@ mod discards;
 mod encode;
 mod http;
 mod ledger;
+mod pace;
 mod queue;
 mod rate_limit;
 mod retry;
 mod shared;
+mod state;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod worker;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +46,8 @@ use tokio::runtime::Handle;
 use tokio::time;
 
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
-use self::shared::{Phase, Shared};
+use self::shared::Shared;
+use self::state::Phase;
 use crate::protocol::{Category, DiscardReason, Transaction};
 
 /// Something finished that waits to be delivered.
@@ -70,7 +75,7 @@ pub enum Compression {
 }
 
 /// Where to deliver to, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// The full URL of the envelope endpoint.
     pub(crate) endpoint: Uri,
@@ -181,13 +186,9 @@ impl Transport {
         let drained = async {
             // A worker whose runtime ends meanwhile lets go of those who wait; they carry on with another.
             for _ in 0..MAX_WORKERS {
-                let Some(done) = self.shared.register_flush() else {
+                let Some(done) = self.shared.flush() else {
                     return;
                 };
-                if !self.shared.ensure_worker() {
-                    return;
-                }
-                self.shared.wake();
                 if done.await.is_ok() {
                     return;
                 }
@@ -195,6 +196,14 @@ impl Transport {
         };
         // At the deadline the numbers say what is still pending.
         let _ = time::timeout(deadline, drained).await;
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

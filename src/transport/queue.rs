@@ -194,7 +194,7 @@ impl Job {
     fn settle(mut self, outcome: Outcome) {
         // Outlives the lock: freeing a payload takes time.
         let _content = self.content.take();
-        self.shared.settle(&self.ticket, outcome);
+        self.shared.lock().settle(&self.ticket, outcome);
     }
 }
 

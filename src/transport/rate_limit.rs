@@ -190,7 +190,10 @@ mod tests {
             (503, &[(WAIT, "7")], [None; 3]),
             (
                 OK,
-                &[(LIMITS, "-1:transaction:key, NaN::key, inf::key, 20, :span:key, ::")],
+                &[(
+                    LIMITS,
+                    "-1:transaction:key, NaN::key, inf::key, 20, :span:key, ::",
+                )],
                 [None; 3],
             ),
             (

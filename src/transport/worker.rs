@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::mem;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -11,18 +12,20 @@ use futures_util::StreamExt;
 use futures_util::future::select;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
-use http::uri::Scheme;
 use tokio::runtime::{self, Handle};
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
-use super::http::{Failure, HttpClient, Reply};
+use super::http::{Failure, HttpClient, POOL_IDLE_TIMEOUT};
 use super::queue::Job;
 use super::rate_limit::RateLimits;
-use super::retry::{MAX_AGE, MAX_TRIES, Outage, backoff};
-use super::shared::{Attention, Flush, Memory, Phase, Shared};
+use super::retry::{MAX_AGE, MAX_TRIES};
+use super::shared::Shared;
+use super::state::{Attention, Flush, Memory, Phase};
+use super::upload::{Finished, Upload, make_client, upload, upload_large};
 use crate::protocol::{Category, DiscardReason};
 
 /// Takes from the queue, writes, sends, and counts what came of it.
@@ -33,17 +36,16 @@ pub(super) struct Worker {
     /// `None` if it could not be made, so that nothing can be sent.
     client: Option<HttpClient>,
     compressor: Compressor,
+    /// How many large payloads may be written at once.
+    writers: Arc<Semaphore>,
     limits: RateLimits,
     /// All that is being written or sent.
     uploads: FuturesUnordered<Upload>,
+    pace: Pace,
     /// What failed and is tried again, by the time of the next try and its number.
     waiting: BTreeMap<(Instant, u64), Job>,
-    /// Set while no connection can be made.
-    outage: Option<Outage>,
-    /// The phase as of the last look. Only the handle changes it.
-    phase: Phase,
-    /// Set when nobody waits any more and the server cannot be reached either.
-    given_up: bool,
+    /// Whether nobody waits any more, as of the last look.
+    abandoned: bool,
     /// How long to look for more by itself instead of being woken.
     linger_until: Instant,
     /// From when on losses ride along with the next envelope.
@@ -61,31 +63,18 @@ pub(super) struct Worker {
     ended: bool,
 }
 
-type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
-
-/// An upload that came to an end.
-struct Finished {
-    /// `None` for a client report alone, and for what could not be written.
-    job: Option<Job>,
-    unsent: Option<Unsent>,
-    /// `None` if nothing was sent.
-    answer: Option<Result<Reply, Failure>>,
-    /// Whether it was a client report alone.
-    alone: bool,
-}
-
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, memory: Memory) -> Self {
         let now = Instant::now();
         Self {
             client: None,
             compressor: Compressor::new(shared.config.compression),
+            writers: Arc::new(Semaphore::new(MAX_WRITERS)),
             limits: memory.limits,
             uploads: FuturesUnordered::new(),
+            pace: Pace::new(shared.config.max_uploads, now),
             waiting: BTreeMap::new(),
-            outage: None,
-            phase: Phase::Open,
-            given_up: false,
+            abandoned: false,
             linger_until: now,
             attach_from: memory.attach_from.unwrap_or(now),
             alone_from: now + REPORT_ALONE,
@@ -125,15 +114,16 @@ impl Worker {
     /// Takes note of what the handle wants.
     fn look(&mut self, now: Instant) {
         let mut state = self.shared.lock();
-        self.phase = state.phase;
+        self.abandoned = state.phase == Phase::Abandoned;
         self.flushed.extend(state.take_flushed());
-        let hurry = std::mem::take(&mut state.hurry);
+        let hurry = mem::take(&mut state.hurry);
         drop(state);
+        if self.abandoned {
+            self.pace.abandon();
+        }
         if hurry {
-            if let Some(outage) = &mut self.outage {
-                outage.hurry(now);
-            }
-            for ((_, number), job) in std::mem::take(&mut self.waiting) {
+            self.pace.hurry(now);
+            for ((_, number), job) in mem::take(&mut self.waiting) {
                 self.waiting.insert((now, number), job);
             }
         }
@@ -147,7 +137,7 @@ impl Worker {
         let Some(mut job) = self.next_job(now) else {
             return false;
         };
-        if self.given_up {
+        if self.pace.has_given_up() {
             job.discard(DiscardReason::NetworkError);
             return true;
         }
@@ -159,15 +149,14 @@ impl Worker {
             job.discard(DiscardReason::InternalSdkError);
             return true;
         };
-        if let Some(outage) = &mut self.outage {
-            outage.probe(now);
-        }
+        self.pace.started(self.uploads.len(), now);
         job.ticket.first_try.get_or_insert(now);
         let unsent = (now >= self.attach_from).then(|| self.take_losses(now));
         let unsent = unsent.flatten();
         if job.ticket.size > LARGE {
-            let compressor = Compressor::new(self.shared.config.compression);
-            let upload = upload_large(client, job, unsent, compressor);
+            let compression = self.shared.config.compression;
+            let writers = Arc::clone(&self.writers);
+            let upload = upload_large(client, job, unsent, compression, writers);
             self.uploads.push(Box::pin(upload));
         } else if let Some(encoded) = Encoded::new(job, unsent, &mut self.compressor) {
             self.uploads.push(Box::pin(upload(client, encoded)));
@@ -176,9 +165,7 @@ impl Worker {
     }
 
     fn may_start(&self, now: Instant) -> bool {
-        let reachable = self.outage.is_none_or(|outage| outage.until() <= now);
-        self.uploads.len() < self.shared.config.max_uploads
-            && (reachable || self.phase == Phase::Abandoned)
+        self.pace.has_slot(self.uploads.len()) && self.pace.probe_at(now).is_none()
     }
 
     /// The next job: one whose wait is over, or else the oldest in the queue.
@@ -262,11 +249,9 @@ impl Worker {
     fn pause(&self, now: Instant) -> Option<Instant> {
         let may_start = self.may_start(now);
         let mut until = self.alone_from;
-        if may_start {
-            until = self.first_due().map_or(until, |due| due.min(until));
-        } else if let Some(outage) = self.outage {
-            // With all uploads taken it is the end of one that counts, and this only an early look.
-            until = until.min(outage.until().max(now + LINGER));
+        if self.pace.has_slot(self.uploads.len()) {
+            let next = self.pace.probe_at(now).or_else(|| self.first_due());
+            until = next.map_or(until, |next| next.min(until));
         }
         let mut state = self.shared.lock();
         if may_start && !state.queue.is_empty() {
@@ -304,12 +289,12 @@ impl Worker {
 
     /// Counts what came of an upload, or has it tried again.
     fn finish(&mut self, finished: Finished, now: Instant) {
-        if finished.alone {
+        if finished.report {
             self.reporting = false;
         }
         match finished.answer {
             Some(Ok(reply)) => {
-                self.outage = None;
+                self.pace.answered(now);
                 self.limits.update(reply.status, &reply.headers, now);
                 if let Some(unsent) = finished.unsent {
                     unsent.sent();
@@ -334,19 +319,10 @@ impl Worker {
         }
         let (tries, number) = (job.ticket.tries, job.ticket.number);
         let first_try = job.ticket.first_try.unwrap_or(now);
-        let due = match failure {
-            Failure::Connect => self.outage.get_or_insert_with(|| Outage::new(now)).until(),
-            // Most likely an idle connection that the server had closed.
-            Failure::Exchange if tries == 1 => now,
-            Failure::Exchange | Failure::Timeout => now + backoff(tries),
-        };
-        if self.phase == Phase::Abandoned && failure != Failure::Exchange {
-            self.given_up = true;
-        }
-        let at_once = due == now;
+        let due = self.pace.failed(failure, tries, now);
         let keep = tries < MAX_TRIES
             && now.duration_since(first_try) < MAX_AGE
-            && (at_once || self.phase != Phase::Abandoned)
+            && (due == now || !self.abandoned)
             && self.shared.has_room();
         if keep {
             job.measure();
@@ -373,46 +349,6 @@ impl Drop for Worker {
     }
 }
 
-/// Makes the client, away from the runtime's threads if that takes time.
-async fn make_client(shared: Arc<Shared>) -> Option<HttpClient> {
-    if shared.config.endpoint.scheme() == Some(&Scheme::HTTPS) {
-        let made = spawn_blocking(move || HttpClient::new(&shared.config)).await;
-        made.ok()?.ok()
-    } else {
-        HttpClient::new(&shared.config).ok()
-    }
-}
-
-async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
-    let answer = client.post(encoded.body).await;
-    Finished {
-        alone: encoded.job.is_none(),
-        job: encoded.job,
-        unsent: encoded.unsent,
-        answer: Some(answer),
-    }
-}
-
-/// Writes what is large on a thread that may block, then sends it.
-async fn upload_large(
-    client: HttpClient,
-    job: Job,
-    unsent: Option<Unsent>,
-    mut compressor: Compressor,
-) -> Finished {
-    // Should the thread never come to it, the job goes back into the queue by itself.
-    let encode = move || Encoded::new(job, unsent, &mut compressor);
-    match spawn_blocking(encode).await {
-        Ok(Some(encoded)) => upload(client, encoded).await,
-        Ok(None) | Err(_) => Finished {
-            job: None,
-            unsent: None,
-            answer: None,
-            alone: false,
-        },
-    }
-}
-
 /// Counts a job by the status of the answer.
 fn settle(job: Job, status: StatusCode) {
     if status.is_success() {
@@ -429,6 +365,8 @@ fn settle(job: Job, status: StatusCode) {
 const LINGER: Duration = Duration::from_millis(5);
 /// From which size on a payload is written on a thread that may block.
 const LARGE: usize = 64 * 1024;
+/// How many threads write large payloads: the application needs the processor more.
+const MAX_WRITERS: usize = 2;
 /// How often losses ride along at most.
 const REPORT_ATTACHED: Duration = Duration::from_secs(30);
 /// How often losses are sent alone at most, unless somebody waits for it.
