@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
-use super::http::{Failure, HttpClient, POOL_IDLE_TIMEOUT};
+use super::http::{Failure, HttpClient};
+use super::pace::Pace;
 use super::queue::Job;
 use super::rate_limit::RateLimits;
 use super::retry::{MAX_AGE, MAX_TRIES};
