@@ -128,7 +128,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn headers_are_read_as_the_protocol_says() {
-        let table: &[(u16, &[(&str, &str)], [Option<u64>; 3])] = &[
+        type Case = (
+            u16,
+            &'static [(&'static str, &'static str)],
+            [Option<u64>; 3],
+        );
+        let table: &[Case] = &[
             (
                 OK,
                 &[(

@@ -274,7 +274,9 @@ impl Worker {
         let shared = &self.shared;
         let mut wait = pin!(async {
             match until {
-                Some(until) => drop(select(pin!(shared.woken()), pin!(sleep_until(until))).await),
+                Some(until) => {
+                    select(pin!(shared.woken()), pin!(sleep_until(until))).await;
+                }
                 None => yield_now().await,
             }
         });

@@ -6,6 +6,7 @@ mod losses;
 mod server;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -45,7 +46,7 @@ impl Payload for Fake {
     }
 }
 
-fn fake(name: impl ToString) -> Box<Fake> {
+fn fake(name: impl fmt::Display) -> Box<Fake> {
     Box::new(Fake {
         name: name.to_string(),
         spans: 3,
