@@ -29,6 +29,7 @@ mod ledger;
 mod pace;
 mod queue;
 mod rate_limit;
+mod reporting;
 mod retry;
 mod shared;
 mod state;

@@ -23,9 +23,10 @@ use super::http::{Failure, HttpClient};
 use super::pace::Pace;
 use super::queue::Job;
 use super::rate_limit::RateLimits;
+use super::reporting::Reporting;
 use super::retry::{MAX_AGE, MAX_TRIES};
 use super::shared::Shared;
-use super::state::{Attention, Flush, Memory, Phase};
+use super::state::{Attention, Memory, Phase};
 use super::upload::{Finished, Upload, make_client, upload, upload_large};
 use crate::protocol::{Category, DiscardReason};
 
@@ -49,16 +50,8 @@ pub(super) struct Worker {
     abandoned: bool,
     /// How long to look for more by itself instead of being woken.
     linger_until: Instant,
-    /// From when on losses ride along with the next envelope.
-    attach_from: Instant,
-    /// From when on losses are sent alone.
-    alone_from: Instant,
-    /// Whether losses are being sent alone.
-    reporting: bool,
-    /// Whether the report of a worker that is about to end was sent.
-    said_goodbye: bool,
-    /// Those who wait for a report only, or for nothing any more.
-    flushed: Vec<Flush>,
+    reporting: Reporting,
+    /// Where it runs, to be noted should it panic there.
     runtime: Option<runtime::Id>,
     /// Whether the end of this worker is known already.
     ended: bool,
@@ -77,11 +70,7 @@ impl Worker {
             waiting: BTreeMap::new(),
             abandoned: false,
             linger_until: now,
-            attach_from: memory.attach_from.unwrap_or(now),
-            alone_from: now + REPORT_ALONE,
-            reporting: false,
-            said_goodbye: false,
-            flushed: Vec::new(),
+            reporting: Reporting::new(memory.attach_from, now),
             runtime: None,
             ended: false,
             shared,
@@ -116,7 +105,7 @@ impl Worker {
     fn look(&mut self, now: Instant) {
         let mut state = self.shared.lock();
         self.abandoned = state.phase == Phase::Abandoned;
-        self.flushed.extend(state.take_flushed());
+        self.reporting.extend(state.take_flushed());
         let hurry = mem::take(&mut state.hurry);
         drop(state);
         if self.abandoned {
@@ -152,8 +141,10 @@ impl Worker {
         };
         self.pace.started(self.uploads.len(), now);
         job.ticket.first_try.get_or_insert(now);
-        let unsent = (now >= self.attach_from).then(|| self.take_losses(now));
-        let unsent = unsent.flatten();
+        let unsent = match self.reporting.may_attach(now) {
+            true => self.take_losses(now),
+            false => None,
+        };
         if job.ticket.size > LARGE {
             let compression = self.shared.config.compression;
             let writers = Arc::clone(&self.writers);
@@ -184,25 +175,12 @@ impl Worker {
         Some(*due)
     }
 
-    /// Sends losses alone, if it is time or somebody waits for it, and answers those who waited.
+    /// Sends losses alone, if it is time, and answers those who waited for it.
     fn report_losses(&mut self, now: Instant) {
-        if self.reporting {
-            return;
+        if self.reporting.is_due(now) {
+            self.start_report(now);
         }
-        let forced = self.flushed.iter().any(|flush| !flush.reported);
-        for flush in &mut self.flushed {
-            flush.reported = true;
-        }
-        if forced || now >= self.alone_from {
-            self.alone_from = now + REPORT_ALONE;
-            if self.start_report(now) {
-                return;
-            }
-        }
-        for flush in self.flushed.drain(..) {
-            // Whoever gave up waiting is not there to be told.
-            let _ = flush.done.send(());
-        }
+        self.reporting.answer();
     }
 
     /// Starts to send losses alone. Returns whether there are any and they may be sent.
@@ -220,28 +198,24 @@ impl Worker {
             return false;
         };
         self.uploads.push(Box::pin(upload(client, encoded)));
-        self.reporting = true;
+        self.reporting.set_under_way(true);
         true
     }
 
     fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
         let unsent = Unsent::take(&self.shared)?;
-        self.attach_from = now + REPORT_ATTACHED;
-        self.alone_from = now + REPORT_ALONE;
+        self.reporting.taken(now);
         Some(unsent)
     }
 
     /// Whether the worker has ended: nothing more comes and all is settled and reported.
     fn is_done(&mut self, now: Instant) -> bool {
-        if !self.uploads.is_empty() || !self.flushed.is_empty() || !self.shared.lock().is_drained()
-        {
+        let idle = self.uploads.is_empty() && self.reporting.is_idle();
+        if !idle || !self.shared.lock().is_drained() {
             return false;
         }
-        if !self.said_goodbye {
-            self.said_goodbye = true;
-            if self.start_report(now) {
-                return false;
-            }
+        if self.reporting.say_goodbye() && self.start_report(now) {
+            return false;
         }
         self.shared.lock().stop_if_drained()
     }
@@ -249,7 +223,7 @@ impl Worker {
     /// Says when a payload has to wake the worker, and until when it may sleep. `None`: not at all.
     fn pause(&self, now: Instant) -> Option<Instant> {
         let may_start = self.may_start(now);
-        let mut until = self.alone_from;
+        let mut until = self.reporting.alone_from();
         if self.pace.has_slot(self.uploads.len()) {
             let next = self.pace.probe_at(now).or_else(|| self.first_due());
             until = next.map_or(until, |next| next.min(until));
@@ -293,7 +267,7 @@ impl Worker {
     /// Counts what came of an upload, or has it tried again.
     fn finish(&mut self, finished: Finished, now: Instant) {
         if finished.report {
-            self.reporting = false;
+            self.reporting.set_under_way(false);
         }
         match finished.answer {
             Some(Ok(reply)) => {
@@ -344,7 +318,7 @@ impl Drop for Worker {
         if !self.ended {
             let memory = Memory {
                 limits: self.limits,
-                attach_from: Some(self.attach_from),
+                attach_from: Some(self.reporting.attach_from()),
             };
             let failed_on = self.runtime.filter(|_| std::thread::panicking());
             self.shared.lock().stopped(memory, failed_on);
@@ -370,7 +344,3 @@ const LINGER: Duration = Duration::from_millis(5);
 const LARGE: usize = 64 * 1024;
 /// How many threads write large payloads: the application needs the processor more.
 const MAX_WRITERS: usize = 2;
-/// How often losses ride along at most.
-const REPORT_ATTACHED: Duration = Duration::from_secs(30);
-/// How often losses are sent alone at most, unless somebody waits for it.
-const REPORT_ALONE: Duration = Duration::from_secs(60);

@@ -186,3 +186,17 @@ async fn many_uploads_are_in_flight_at_once() {
     names.sort_unstable();
     assert_eq!(names, (0..1000).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_server_that_never_speaks_tls_does_no_harm() {
+    let server = Server::start(|_| OK);
+    let endpoint = format!("https://{}/api/42/envelope/", server.address);
+    let config = Config::new(endpoint.parse().unwrap(), "k".to_owned());
+    let transport = Transport::new(config, &Handle::current());
+    transport.submit(fake(1));
+    let report = transport.close(Duration::from_millis(200)).await;
+    // Where there are no certificates to load, it is dropped instead.
+    assert_eq!(report.transactions.accepted, 0);
+    assert_sums(&report.transactions);
+    assert!(server.received().is_empty());
+}
