@@ -7,17 +7,26 @@ use super::*;
 
 #[tokio::test]
 async fn a_silent_server_does_not_hold_up_close() {
-    let server = Server::start(|_| Act::Silence);
-    let transport = connect(&server);
-    for number in 0..100 {
-        transport.submit(fake(number));
+    const DEADLINE: Duration = Duration::from_millis(200);
+    let mut fastest = Duration::MAX;
+    // The machine may be busy with something else, but not each time.
+    for _ in 0..10 {
+        let server = Server::start(|_| Act::Silence);
+        let transport = connect(&server);
+        for number in 0..100 {
+            transport.submit(fake(number));
+        }
+        let start = Instant::now();
+        let report = transport.close(DEADLINE).await;
+        let took = start.elapsed();
+        assert_report(&report, 0, &[], 100);
+        assert!(took >= DEADLINE, "{took:?}");
+        fastest = fastest.min(took);
+        if fastest < DEADLINE + Duration::from_millis(50) {
+            return;
+        }
     }
-    let start = Instant::now();
-    let report = transport.close(Duration::from_millis(200)).await;
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(200), "{took:?}");
-    assert!(took < Duration::from_millis(250), "{took:?}");
-    assert_report(&report, 0, &[], 100);
+    panic!("it took {fastest:?}");
 }
 
 #[tokio::test]
