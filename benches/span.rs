@@ -8,6 +8,12 @@
 //! which slows down for a while slows down all of them alike. What is printed
 //! is the median over the rounds, and the least.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that prints tables"
+)]
+
 use std::future::{Future, poll_fn, ready};
 use std::hint::black_box;
 use std::pin::pin;
@@ -17,12 +23,14 @@ use std::time::{Duration, Instant};
 use taskspan::test::Sent;
 use taskspan::{Client, Instrument, Options};
 
+/// Repeats an operation so many times, and says how long that took.
+type Run = fn(u32) -> Duration;
+
 /// One operation in one state.
 struct Case {
     name: &'static str,
     state: State,
-    /// Repeats the operation so many times, and says how long that took.
-    run: fn(u32) -> Duration,
+    run: Run,
     /// How often it is repeated in a round.
     repeat: u32,
 }
@@ -122,7 +130,7 @@ fn cases() -> Vec<Case> {
         run: floor,
         repeat: SPANS,
     }];
-    let operations: [(&'static str, fn(u32) -> Duration); 5] = [
+    let operations: [(_, Run); 5] = [
         ("sync child span", sync_span),
         ("sync child span, 3 attributes", attributes),
         ("async child span, polled once", async_span),

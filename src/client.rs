@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::clock;
 use crate::contexts;
 use crate::diagnostics;
+use crate::dsn::Dsn;
 use crate::error::InitError;
 use crate::options::Options;
 use crate::protocol::{self, Category, DiscardReason, Sdk};
@@ -95,17 +96,18 @@ impl Client {
     /// # Errors
     ///
     /// As [`init`] does.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a client uses its options up"
+    )]
     pub fn new(options: Options) -> Result<Self, InitError> {
         options.validate()?;
         diagnostics::enable(options.debug);
         let delivery = match &options.dsn {
             None => Delivery::Disabled,
-            Some(_) if options.traces_sample_rate == Some(0.0) && !options.send_client_reports => {
-                Delivery::Disabled
-            }
             Some(dsn) => {
                 let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
-                Delivery::Server(Transport::new(Config::new(&options, dsn), runtime))
+                Delivery::Server(Transport::new(config(&options, dsn), &runtime))
             }
         };
         Ok(Self::with_delivery(&options, delivery))
@@ -240,6 +242,20 @@ impl Client {
             #[cfg(feature = "test")]
             Delivery::Memory(memory) => memory.count_refused_spans(spans),
         }
+    }
+}
+
+/// What delivery needs of the options.
+fn config(options: &Options, dsn: &Dsn) -> Config {
+    Config {
+        endpoint: dsn.envelope_url().clone(),
+        auth: dsn.auth_header().clone(),
+        compression: options.compression,
+        send_client_reports: options.send_client_reports,
+        queue_bytes: options.queue_bytes,
+        queue_items: options.queue_items,
+        max_uploads: options.max_uploads,
+        request_timeout: options.request_timeout,
     }
 }
 

@@ -23,7 +23,7 @@ pub use crate::client::{Client, init};
 pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::error::InitError;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
-pub use crate::options::{Compression, Options, OptionsError};
+pub use crate::options::{Options, OptionsError};
 pub use crate::protocol::{DiscardReason, Level, Request, SpanStatus, TransactionSource, User};
 pub use crate::scope::{
     Scope, configure_global_scope, configure_scope, set_context, set_level, set_request, set_tag,
@@ -34,4 +34,4 @@ pub use crate::trace::{
     TransactionBuilder, current_span, current_transaction, in_current_scope, span, spawn,
     spawn_blocking, transaction,
 };
-pub use crate::transport::{DeliveryReport, DropReason, Tally};
+pub use crate::transport::{Compression, DeliveryReport, DropReason, Tally};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::contexts;
 use crate::dsn::{Dsn, ParseDsnError};
+use crate::transport::Compression;
 
 /// How a client is set up.
 ///
@@ -44,20 +45,6 @@ pub struct Options {
     pub(crate) max_uploads: usize,
     pub(crate) request_timeout: Duration,
     org_id: Option<u64>,
-}
-
-/// How uploads are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// With gzip, which every server reads.
-    #[default]
-    Gzip,
-    /// With Zstandard, which is faster and smaller but not read by every server.
-    #[cfg(feature = "zstd")]
-    Zstd,
 }
 
 /// The error returned when an option has a value that cannot be used.

@@ -31,6 +31,7 @@ use crate::transport::{DeliveryReport, DropReason, Ledger};
 ///
 /// Any DSN in the options is ignored; everything else is obeyed, so without a
 /// `traces_sample_rate` nothing is recorded.
+#[expect(clippy::needless_pass_by_value, reason = "as `Client::new` takes them")]
 pub fn client(options: Options) -> (Client, Sent) {
     let memory = Arc::new(Memory::default());
     (

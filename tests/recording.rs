@@ -176,7 +176,7 @@ async fn spawned_tasks_stay_in_the_transaction() {
             set.spawn_in_current_scope(ready(()).in_span("in", "join set"));
             set.join_next().await.unwrap().unwrap();
             set.spawn_blocking_in_current_scope(|| {
-                taskspan::span("in", "blocking set").in_scope(|_| ())
+                taskspan::span("in", "blocking set").in_scope(|_| ());
             });
             set.join_next().await.unwrap().unwrap();
         }

@@ -94,7 +94,7 @@ impl Envelope {
             bytes.push(b'\n');
             match item {
                 Item::Transaction(transaction) => {
-                    write_item(&mut bytes, "transaction", transaction)?
+                    write_item(&mut bytes, "transaction", transaction)?;
                 }
                 Item::ClientReport(report) => write_item(&mut bytes, "client_report", report)?,
             }

@@ -101,7 +101,7 @@ impl Scope {
         let Some(data) = &self.data else { return };
         let root = &mut transaction.contexts.trace.data;
         for (key, value) in &data.tags {
-            tag::insert(&mut transaction.tags, root, key.clone(), value.clone());
+            tag::insert(&mut transaction.tags, root, key.clone(), value);
         }
         for (name, context) in &data.contexts {
             transaction

@@ -393,7 +393,7 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
         let Assembled { tags, data, .. } = &mut spans[place];
         let text = String::from_utf8_lossy(text).into_owned();
         match attribute.kind {
-            Kind::Tag => tag::insert(tags, data, attribute.key.clone(), text),
+            Kind::Tag => tag::insert(tags, data, attribute.key.clone(), &text),
             Kind::Data => {
                 if let Ok(json) = RawValue::from_string(text) {
                     data.insert_raw(attribute.key.clone(), json);

@@ -206,7 +206,7 @@ mod tests {
     fn json(value: impl Serialize) -> String {
         let mut written = String::new();
         with_json(value, |text| {
-            written = String::from_utf8(text.to_vec()).unwrap()
+            written = String::from_utf8(text.to_vec()).unwrap();
         });
         written
     }

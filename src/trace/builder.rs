@@ -195,7 +195,7 @@ impl SpanBuilder {
             return place;
         }
         let started = if trace.sampling.sampled {
-            trace.start_away(self.to_record(&trace, number))
+            trace.start_away(self.take_record(&trace, number))
         } else {
             None
         };
@@ -208,7 +208,7 @@ impl SpanBuilder {
 
     /// The record of the span, which starts now unless another time was given.
     #[inline]
-    pub(super) fn to_record(&mut self, trace: &Trace, parent: SpanNumber) -> Record {
+    pub(super) fn take_record(&mut self, trace: &Trace, parent: SpanNumber) -> Record {
         let given = self.more.as_ref().and_then(|more| more.start);
         let start = given.map_or_else(Ticks::now, |time| trace.anchor.ticks_at(time));
         let (op, name) = (mem::take(&mut self.op), mem::take(&mut self.description));

@@ -359,10 +359,18 @@ impl CarriedSpan {
         result
     }
 
-    /// Ends the span, if it runs.
-    #[inline(never)]
+    /// Ends the span, if it runs, and what it was polled in.
+    #[inline]
     fn end(&mut self, status: SpanStatus) {
+        if self.stage == Stage::Running {
+            self.end_running(status);
+        }
         self.stage = Stage::Idle;
+        self.own = None;
+    }
+
+    #[inline(never)]
+    fn end_running(&mut self, status: SpanStatus) {
         let mut place = self.place.take();
         task::with(|task| {
             let spans = task.spans.as_ref()?;
@@ -371,12 +379,9 @@ impl CarriedSpan {
             }
             Some(())
         });
-        if let Some(place) = place
-            && place.recorded
-        {
+        if let Some(place) = place {
             place.end(Change::End(Ticks::now(), status));
         }
-        self.own = None;
     }
 }
 

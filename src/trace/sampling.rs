@@ -72,7 +72,7 @@ impl Trace {
 fn rand_of(trace_id: TraceId) -> u32 {
     let low = trace_id.bits() as u64;
     // At most 999,999, because the product is below a million times 2^64.
-    (u128::from(low) * u128::from(MILLION) >> 64) as u32
+    ((u128::from(low) * u128::from(MILLION)) >> 64) as u32
 }
 
 const MILLION: u32 = 1_000_000;

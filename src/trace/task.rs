@@ -126,7 +126,10 @@ impl TaskSpans {
         }
         recorded.room -= 1;
         let index = recorded.buffer.records.len() as u32;
-        recorded.buffer.records.push(span.to_record(&trace, parent));
+        recorded
+            .buffer
+            .records
+            .push(span.take_record(&trace, parent));
         Place {
             trace,
             number: SpanNumber::new(self.task, index),

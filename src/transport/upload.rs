@@ -1,0 +1,78 @@
+//! One delivery: from a job to the answer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::uri::Scheme;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::Compression;
+use super::discards::Unsent;
+use super::encode::{Compressor, Encoded};
+use super::http::{Failure, HttpClient, Reply};
+use super::queue::Job;
+use super::shared::Shared;
+
+/// A delivery under way. Dropped, it lets everything go back to where it was taken from.
+pub(super) type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// A delivery that came to an end.
+pub(super) struct Finished {
+    /// `None` for a client report alone, and for what could not be written.
+    pub(super) job: Option<Job>,
+    /// Losses that the server was told of with it.
+    pub(super) unsent: Option<Unsent>,
+    /// `None` if nothing was sent.
+    pub(super) answer: Option<Result<Reply, Failure>>,
+    /// Whether it was a client report alone.
+    pub(super) report: bool,
+}
+
+/// Sends what is written already.
+pub(super) async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
+    let answer = client.post(encoded.body).await;
+    Finished {
+        report: encoded.job.is_none(),
+        job: encoded.job,
+        unsent: encoded.unsent,
+        answer: Some(answer),
+    }
+}
+
+/// Writes what is large on a thread that may block, then sends it.
+pub(super) async fn upload_large(
+    client: HttpClient,
+    job: Job,
+    unsent: Option<Unsent>,
+    compression: Compression,
+    writers: Arc<Semaphore>,
+) -> Finished {
+    // Never closed; an error would only mean that nobody waits in line.
+    let permit = writers.acquire_owned().await;
+    let encode = move || {
+        let encoded = Encoded::new(job, unsent, &mut Compressor::new(compression));
+        drop(permit);
+        encoded
+    };
+    // Should the thread never come to it, the job goes back into the queue by itself.
+    match spawn_blocking(encode).await {
+        Ok(Some(encoded)) => upload(client, encoded).await,
+        Ok(None) | Err(_) => Finished {
+            job: None,
+            unsent: None,
+            answer: None,
+            report: false,
+        },
+    }
+}
+
+/// Makes the client, away from the runtime's threads if that takes time.
+pub(super) async fn make_client(shared: Arc<Shared>) -> Option<HttpClient> {
+    if shared.config.endpoint.scheme() == Some(&Scheme::HTTPS) {
+        let made = spawn_blocking(move || HttpClient::new(&shared.config)).await;
+        made.ok()?.ok()
+    } else {
+        HttpClient::new(&shared.config).ok()
+    }
+}
