@@ -1,9 +1,9 @@
 //! The task-local slot: what the task that is being polled knows and records.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt::Display;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub(crate) struct TaskScope {
     /// The task's part of a trace.
     pub(crate) spans: Option<TaskSpans>,
     /// What the code of this task has set.
-    pub(crate) scope: RefCell<Scope>,
+    pub(crate) scope: Scope,
 }
 
 impl TaskScope {
@@ -28,26 +28,29 @@ impl TaskScope {
         Box::new(Self {
             client,
             spans,
-            scope: RefCell::new(scope),
+            scope,
         })
     }
 }
 
 thread_local! {
-    static SLOT: RefCell<Option<Box<TaskScope>>> = const { RefCell::new(None) };
+    // Every scope is taken out again, so there is never anything to drop when
+    // the thread ends; saying so spares a check at each access.
+    static SLOT: Cell<ManuallyDrop<Option<Box<TaskScope>>>> =
+        const { Cell::new(ManuallyDrop::new(None)) };
 }
 
 /// Calls `f` with what the current task knows, if there is anything.
 ///
-/// No caller's code may run inside `f`: the slot is borrowed meanwhile.
+/// No caller's code may run inside `f`: the slot is empty meanwhile.
 #[inline]
-pub(crate) fn with<R>(f: impl FnOnce(&TaskScope) -> Option<R>) -> Option<R> {
-    let access = SLOT.try_with(|slot| match slot.try_borrow() {
-        Ok(slot) => slot.as_deref().and_then(f),
-        Err(_) => None,
-    });
-    // The slot of a thread that is ending is empty.
-    access.unwrap_or(None)
+pub(crate) fn with<R>(f: impl FnOnce(&mut TaskScope) -> Option<R>) -> Option<R> {
+    SLOT.with(|slot| {
+        let mut task = ManuallyDrop::into_inner(slot.take())?;
+        let result = f(&mut task);
+        slot.set(ManuallyDrop::new(Some(task)));
+        result
+    })
 }
 
 /// Makes `scope` the current one until the returned guard is dropped.
@@ -55,35 +58,26 @@ pub(crate) fn with<R>(f: impl FnOnce(&TaskScope) -> Option<R>) -> Option<R> {
 /// Scopes are entered and left in the order of a stack, also when unwinding.
 #[inline]
 pub(crate) fn enter(scope: &mut Option<Box<TaskScope>>) -> Entered<'_> {
-    let swapped = swap(scope);
-    Entered { scope, swapped }
+    swap(scope);
+    Entered { scope }
 }
 
 /// Puts back what was current when it was made.
 pub(crate) struct Entered<'a> {
     scope: &'a mut Option<Box<TaskScope>>,
-    swapped: bool,
 }
 
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.swapped {
-            swap(self.scope);
-        }
+        swap(self.scope);
     }
 }
 
 #[inline]
-fn swap(scope: &mut Option<Box<TaskScope>>) -> bool {
-    SLOT.try_with(|slot| match slot.try_borrow_mut() {
-        Ok(mut slot) => {
-            mem::swap(&mut *slot, scope);
-            true
-        }
-        Err(_) => false,
-    })
-    .unwrap_or(false)
+fn swap(scope: &mut Option<Box<TaskScope>>) {
+    let entering = ManuallyDrop::new(scope.take());
+    *scope = ManuallyDrop::into_inner(SLOT.replace(entering));
 }
 
 /// Changes the scope of the current task: what holds for its transaction.
@@ -112,7 +106,7 @@ fn swap(scope: &mut Option<Box<TaskScope>>) -> bool {
 pub fn configure_scope<R>(change: impl FnOnce(&mut Scope) -> R) -> R {
     // The scope is taken out and put back, so that the caller's code runs
     // while nothing is borrowed and changes what nobody else holds.
-    let mut taken = Taken(with(|task| Some(task.scope.take())).unwrap_or_default());
+    let mut taken = Taken(with(|task| Some(mem::take(&mut task.scope))).unwrap_or_default());
     change(&mut taken.0)
 }
 
@@ -122,7 +116,7 @@ struct Taken(Scope);
 impl Drop for Taken {
     fn drop(&mut self) {
         let scope = mem::take(&mut self.0);
-        if with(|task| Some(task.scope.replace(scope))).is_none() {
+        if with(|task| Some(task.scope = scope)).is_none() {
             diagnostics::once(Topic::NoScope);
         }
     }
@@ -130,7 +124,7 @@ impl Drop for Taken {
 
 /// The scope of the current task, an empty one where there is none.
 pub(crate) fn current_scope() -> Scope {
-    with(|task| Some(task.scope.borrow().clone())).unwrap_or_default()
+    with(|task| Some(task.scope.clone())).unwrap_or_default()
 }
 
 /// Sets a tag on the scope of the current task. See [`Scope::set_tag`].

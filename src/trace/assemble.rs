@@ -76,16 +76,16 @@ impl Trace {
         let mut shared = self.shared();
         let away = mem::take(&mut shared.buffer);
         let mut others = mem::take(&mut shared.handed_over);
-        if self.root.task == NO_TASK {
+        if self.root.task() == NO_TASK {
             buffer = away;
         } else if !away.records.is_empty() {
             others.push((NO_TASK, away));
         }
-        let Some(root) = buffer.records.get_mut(self.root.index as usize) else {
+        let Some(root) = buffer.records.get_mut(self.root.index()) else {
             return;
         };
         root.apply(end);
-        let ended = root.end.unwrap_or(root.start);
+        let ended = root.end;
         shared.ended = true;
         if !shared.live.is_empty() {
             shared.name = root.name.clone();
@@ -102,7 +102,7 @@ impl Trace {
                 .sum::<usize>();
         let finished = Finished {
             root: Root::Recorded(self.root),
-            own: (self.root.task, buffer),
+            own: (self.root.task(), buffer),
             others,
             amendments,
             attributes,
@@ -131,7 +131,7 @@ impl Finished {
             .1
             .records
             .iter()
-            .filter(|record| record.parent.task != own.0)
+            .filter(|record| record.parent.task() != own.0)
             .count();
         let children = own.1.records.len() - usize::from(outermost == 1);
         (outermost > 0).then(|| Self {
@@ -228,7 +228,7 @@ impl Finished {
             // As servers do it with spans that have no end.
             record.apply(Change::End(self.ended, SpanStatus::DeadlineExceeded));
             // One span that ends before it starts has the whole transaction refused.
-            record.end = record.end.max(Some(record.start));
+            record.end = record.end.max(record.start);
         }
     }
 
@@ -243,8 +243,8 @@ impl Finished {
             }
             Root::Late { spawned_by, .. } => *spawned_by,
         };
-        let task = spans.first().map_or(NO_TASK, |span| span.number.task);
-        let outermost = |span: &Assembled| span.record.parent.task != task;
+        let task = spans.first().map_or(NO_TASK, |span| span.number.task());
+        let outermost = |span: &Assembled| span.record.parent.task() != task;
         if spans.iter().filter(|span| outermost(span)).count() == 1
             && let Some(place) = spans.iter().position(outermost)
         {
@@ -263,7 +263,7 @@ impl Finished {
             Root::Late { name, .. } => name.clone(),
             Root::Recorded(_) => Cow::Borrowed(""),
         };
-        let mut record = Record::new("task".into(), name, spawned_by, start);
+        let mut record = Record::new("task".into(), name, "manual", spawned_by, start);
         record.apply(Change::End(self.ended.max(start), SpanStatus::Ok));
         Assembled {
             number,
@@ -309,11 +309,7 @@ impl Finished {
             op: cut(record.op, MAX_OP),
             description: record.name,
             start_timestamp: self.trace.anchor.time_at(record.start).into(),
-            timestamp: self
-                .trace
-                .anchor
-                .time_at(record.end.unwrap_or(record.start))
-                .into(),
+            timestamp: self.trace.anchor.time_at(record.end).into(),
             status: record.status,
             origin: record.origin.into(),
             tags,
@@ -346,10 +342,7 @@ impl Finished {
             platform: "native",
             info: protocol::TransactionInfo::new(source),
             start_timestamp: trace.anchor.time_at(record.start).into(),
-            timestamp: trace
-                .anchor
-                .time_at(record.end.unwrap_or(record.start))
-                .into(),
+            timestamp: trace.anchor.time_at(record.end).into(),
             release: identity.release.clone(),
             dist: identity.dist.clone(),
             environment: Arc::clone(&identity.environment),

@@ -76,6 +76,7 @@ pub struct TransactionBuilder {
 /// });
 /// # }
 /// ```
+#[inline]
 pub fn span(
     op: impl Into<Cow<'static, str>>,
     description: impl Into<Cow<'static, str>>,
@@ -149,12 +150,19 @@ impl SpanBuilder {
     /// It ends as `ok` unless `f` sets another status, and as `internal_error`
     /// if `f` panics; the panic goes on.
     #[inline]
-    pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
+    pub fn in_scope<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
+        let mut entered = Entered {
+            span: Span::none(),
+            current: SpanNumber::new(0, 0),
+            status: SpanStatus::InternalError,
+        };
         if self.more.is_some() {
             let span = self.start();
             return span.in_scope(|| f(&span));
         }
-        let mut entered = Entered::new(self);
+        if task::with(|task| Some(task.spans.as_ref()?.is_sampled())) == Some(true) {
+            entered.enter(&mut self);
+        }
         let result = f(&entered.span);
         entered.status = SpanStatus::Ok;
         result
@@ -171,7 +179,7 @@ impl SpanBuilder {
     pub fn start(mut self) -> OpenSpan {
         let place = match self.take_parent() {
             Some(parent) => parent.place.map(|parent| self.start_below(parent)),
-            None => task::with(|task| Some(task.spans.as_ref()?.start(&mut self))),
+            None => task::with(|task| Some(task.spans.as_mut()?.start(&mut self))),
         };
         OpenSpan::new(Span { place })
     }
@@ -206,15 +214,17 @@ impl SpanBuilder {
         }
     }
 
-    /// The record of the span, which starts now unless another time was given.
-    #[inline]
+    /// Takes the record out of it, of a span that starts now unless another time was given.
+    #[inline(always)]
     pub(super) fn take_record(&mut self, trace: &Trace, parent: SpanNumber) -> Record {
-        let given = self.more.as_ref().and_then(|more| more.start);
-        let start = given.map_or_else(Ticks::now, |time| trace.anchor.ticks_at(time));
-        let (op, name) = (mem::take(&mut self.op), mem::take(&mut self.description));
-        let mut record = Record::new(op, name, parent, start);
-        record.origin = self.origin;
-        record
+        let start = match &self.more {
+            None => Ticks::now(),
+            Some(more) => more
+                .start
+                .map_or_else(Ticks::now, |time| trace.anchor.ticks_at(time)),
+        };
+        let (op, description) = (mem::take(&mut self.op), mem::take(&mut self.description));
+        Record::new(op, description, self.origin, parent, start)
     }
 }
 
@@ -342,8 +352,7 @@ impl TransactionBuilder {
             .start
             .map_or(anchor.ticks(), |time| anchor.ticks_at(time));
         let root = SpanNumber::new(task, 0);
-        let mut record = Record::new(self.op, self.name, root, start);
-        record.origin = self.origin;
+        let record = Record::new(self.op, self.name, self.origin, root, start);
         let trace = Trace {
             client,
             trace_id,
@@ -363,6 +372,7 @@ impl TransactionBuilder {
 
 /// A span that is current until this is dropped.
 struct Entered {
+    /// None as long as it is not entered.
     span: Span,
     /// The span to make current again.
     current: SpanNumber,
@@ -371,36 +381,30 @@ struct Entered {
 }
 
 impl Entered {
-    // Neither this nor its end is worth a copy in each place where a span is.
+    /// Starts a span in the current task and makes it current.
     #[inline(never)]
-    fn new(mut span: SpanBuilder) -> Self {
-        let mut current = SpanNumber::new(0, 0);
-        let place = task::with(|task| {
-            let spans = task.spans.as_ref()?;
-            let place = spans.start(&mut span);
-            current = spans.set_current(place.number);
-            Some(place)
+    fn enter(&mut self, span: &mut SpanBuilder) {
+        task::with(|task| {
+            let spans = task.spans.as_mut()?;
+            self.span.place = Some(spans.start(span));
+            let number = self.span.place.as_ref()?.number;
+            self.current = spans.set_current(number);
+            Some(())
         });
-        Self {
-            span: Span { place },
-            current,
-            status: SpanStatus::InternalError,
-        }
     }
 
     #[inline(never)]
     fn leave(&mut self) {
-        let mut place = self.span.place.take();
         // The scopes on a thread are a stack: what was current is so again.
         task::with(|task| {
-            let spans = task.spans.as_ref()?;
-            if Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
-                spans.end(place.take()?, self.status);
+            let spans = task.spans.as_mut()?;
+            if Arc::ptr_eq(spans.trace(), &self.span.place.as_ref()?.trace) {
                 spans.set_current(self.current);
+                spans.end(self.span.place.take()?, self.status);
             }
             Some(())
         });
-        if let Some(place) = place {
+        if let Some(place) = self.span.place.take() {
             place.end(Change::End(Ticks::now(), self.status));
         }
     }

@@ -24,11 +24,11 @@ impl Context {
         task::with(|task| {
             Some(Self {
                 client: task.client.clone(),
-                parent: task.spans.as_ref().map(|spans| {
+                parent: task.spans.as_mut().map(|spans| {
                     let place = spans.place(spans.current());
                     (place.trace, place.number)
                 }),
-                scope: task.scope.borrow().clone(),
+                scope: task.scope.clone(),
             })
         })
     }
@@ -42,7 +42,7 @@ impl Context {
         } = self;
         let spans = parent.map(|(trace, number)| {
             // Who runs directly below a root without a task of its own speaks for it.
-            let main = number == trace.root && number.task == NO_TASK;
+            let main = number == trace.root && number.task() == NO_TASK;
             if main {
                 scope = trace.shared().scope.clone();
             }

@@ -254,7 +254,13 @@ impl<F: Future> Future for InSpan<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         if this.carried.stage == Stage::Waiting {
-            this.carried.start();
+            if this.carried.place.is_some()
+                || task::with(|task| task.spans.as_ref().map(drop)).is_some()
+            {
+                this.carried.start();
+            } else {
+                this.carried.stage = Stage::Idle;
+            }
         }
         let output = this
             .carried
@@ -280,10 +286,7 @@ impl<F> PinnedDrop for InSpan<F> {
 impl CarriedSpan {
     #[inline]
     fn new(span: SpanBuilder) -> Self {
-        let place = task::with(|task| {
-            let spans = task.spans.as_ref()?;
-            Some(spans.place(spans.current()))
-        });
+        let place = current_span().and_then(|span| span.place);
         Self {
             stage: Stage::Waiting,
             span,
@@ -296,16 +299,15 @@ impl CarriedSpan {
     #[inline(never)]
     fn start(&mut self) {
         self.stage = Stage::Idle;
-        let given = self.span.take_parent().and_then(|parent| parent.place);
-        if let Some(parent) = given {
+        if let Some(parent) = self.span.take_parent().and_then(|parent| parent.place) {
             let place = self.span.start_below(parent);
             self.set(Some(place));
             return;
         }
         let here = task::with(|task| {
-            let spans = task.spans.as_ref()?;
+            let spans = task.spans.as_mut()?;
             if let Some(place) = self.place.take() {
-                spans.take_back(place);
+                spans.take_back(place.trace);
             }
             Some(spans.start(&mut self.span))
         });
@@ -313,7 +315,7 @@ impl CarriedSpan {
             self.set(here);
         } else if let Some(Place { trace, number, .. }) = self.place.take() {
             let scope = trace.shared().scope.clone();
-            let spans = TaskSpans::below(trace, number, false);
+            let mut spans = TaskSpans::below(trace, number, false);
             let place = spans.start(&mut self.span);
             self.set(Some(place));
             self.own = Some(TaskScope::new(None, Some(spans), scope));
@@ -373,7 +375,7 @@ impl CarriedSpan {
     fn end_running(&mut self, status: SpanStatus) {
         let mut place = self.place.take();
         task::with(|task| {
-            let spans = task.spans.as_ref()?;
+            let spans = task.spans.as_mut()?;
             if Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
                 spans.end(place.take()?, status);
             }

@@ -9,21 +9,26 @@ use crate::protocol::SpanStatus;
 ///
 /// Spans are numbered by whoever records them, so no two tasks have to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SpanNumber {
-    /// The number of the task whose buffer it is.
-    pub(crate) task: u32,
-    /// The index in that buffer.
-    pub(crate) index: u32,
-}
+pub(crate) struct SpanNumber(u64);
 
 impl SpanNumber {
     pub(crate) fn new(task: u32, index: u32) -> Self {
-        Self { task, index }
+        Self(u64::from(task) << 32 | u64::from(index))
+    }
+
+    /// The number of the task whose buffer the span is in.
+    pub(crate) fn task(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The index in that buffer.
+    pub(crate) fn index(self) -> usize {
+        self.0 as u32 as usize
     }
 
     /// Both halves as one number, which is different for every span of a trace.
     pub(crate) fn bits(self) -> u64 {
-        u64::from(self.task) << 32 | u64::from(self.index)
+        self.0
     }
 }
 
@@ -35,8 +40,9 @@ pub(crate) struct Record {
     pub(crate) origin: &'static str,
     pub(crate) parent: SpanNumber,
     pub(crate) start: Ticks,
-    /// `None` as long as the span has not ended.
-    pub(crate) end: Option<Ticks>,
+    /// The start, as long as the span has not ended.
+    pub(crate) end: Ticks,
+    pub(crate) ended: bool,
     pub(crate) status: Option<SpanStatus>,
     /// Whether the name was set again after the start.
     pub(crate) renamed: bool,
@@ -54,31 +60,33 @@ pub(crate) enum Change {
 
 impl Record {
     /// A span that starts.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         op: Cow<'static, str>,
         name: Cow<'static, str>,
+        origin: &'static str,
         parent: SpanNumber,
         start: Ticks,
     ) -> Self {
         Self {
             op,
             name,
-            origin: "manual",
+            origin,
             parent,
             start,
-            end: None,
+            end: start,
+            ended: false,
             status: None,
             renamed: false,
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn apply(&mut self, change: Change) {
         match change {
             Change::End(ticks, status) => {
-                if self.end.is_none() {
-                    self.end = Some(ticks);
+                if !self.ended {
+                    (self.end, self.ended) = (ticks, true);
                     self.status.get_or_insert(status);
                 }
             }

@@ -45,7 +45,7 @@ impl Shared {
         &mut self,
     ) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
         let live = mem::take(&mut self.live);
-        let is_live = |number: SpanNumber| live.contains(&number.task);
+        let is_live = |number: SpanNumber| live.contains(&number.task());
         let (kept, amendments) = mem::take(&mut self.amendments)
             .into_iter()
             .partition(|(number, _)| is_live(*number));
@@ -59,7 +59,7 @@ impl Shared {
         &mut self,
         task: u32,
     ) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
-        let of_task = |number: SpanNumber| number.task == task;
+        let of_task = |number: SpanNumber| number.task() == task;
         let (amendments, kept) = mem::take(&mut self.amendments)
             .into_iter()
             .partition(|(number, _)| of_task(*number));
@@ -70,7 +70,7 @@ impl Shared {
 
     /// Whether a change to this span can still reach a server.
     fn is_open(&self, number: SpanNumber) -> bool {
-        !self.ended || self.live.contains(&number.task)
+        !self.ended || self.live.contains(&number.task())
     }
 }
 
@@ -114,8 +114,8 @@ impl Trace {
         if !shared.is_open(number) {
             return;
         }
-        if number.task == NO_TASK {
-            if let Some(record) = shared.buffer.records.get_mut(number.index as usize) {
+        if number.task() == NO_TASK {
+            if let Some(record) = shared.buffer.records.get_mut(number.index()) {
                 record.apply(change);
             }
         } else {

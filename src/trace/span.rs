@@ -64,7 +64,7 @@ pub struct OpenSpan {
 /// The span that the current code runs in, `None` outside of any transaction.
 pub fn current_span() -> Option<Span> {
     task::with(|task| {
-        let spans = task.spans.as_ref()?;
+        let spans = task.spans.as_mut()?;
         Some(Span {
             place: Some(spans.place(spans.current())),
         })
@@ -74,7 +74,7 @@ pub fn current_span() -> Option<Span> {
 /// The root span of the transaction that the current code runs in, `None` outside of any.
 pub fn current_transaction() -> Option<Span> {
     task::with(|task| {
-        let spans = task.spans.as_ref()?;
+        let spans = task.spans.as_mut()?;
         Some(Span {
             place: Some(spans.place(spans.trace().root)),
         })
@@ -212,14 +212,14 @@ impl Place {
     /// Calls `f` if changes to this span are made in the current task's buffer.
     fn at_home(&self, f: impl FnOnce(&mut SpanBuffer, usize)) {
         in_task_of(&self.trace, |spans| {
-            spans.at_home_of(self.number, |buffer| f(buffer, self.number.index as usize));
+            f(spans.home_of(self.number)?, self.number.index());
             Some(())
         });
     }
 
     /// Ends the span, and with a root that has no task of its own the transaction.
     pub(super) fn end(&self, change: Change) {
-        if self.number == self.trace.root && self.number.task == NO_TASK {
+        if self.number == self.trace.root && self.number.task() == NO_TASK {
             let scope = std::mem::take(&mut self.trace.shared().scope);
             Arc::clone(&self.trace).root_ended(SpanBuffer::default(), change, 0, scope);
         } else if self.recorded {
@@ -229,7 +229,7 @@ impl Place {
 
     /// What a task knows that runs below this span.
     pub(super) fn task_scope(&self) -> Box<TaskScope> {
-        let main = self.number == self.trace.root && self.number.task == NO_TASK;
+        let main = self.number == self.trace.root && self.number.task() == NO_TASK;
         let scope = if main {
             self.trace.shared().scope.clone()
         } else {
@@ -282,7 +282,7 @@ impl Drop for OpenSpan {
         let status = if thread::panicking() {
             SpanStatus::InternalError
         } else {
-            task::with(|task| Some(task.spans.as_ref()?.dropped_as())).unwrap_or(SpanStatus::Ok)
+            task::with(|task| Some(task.spans.as_mut()?.dropped_as())).unwrap_or(SpanStatus::Ok)
         };
         self.end_once(None, status);
     }

@@ -1,6 +1,6 @@
 //! One task's part of a trace: its buffer, and which of its spans is current.
 
-use std::cell::{Cell, RefCell};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -25,13 +25,9 @@ pub(crate) struct TaskSpans {
     /// Whether what the task's scope holds when it ends belongs to the transaction.
     main: bool,
     /// How spans end that are dropped now.
-    dropped_as: Cell<SpanStatus>,
+    dropped_as: SpanStatus,
     /// The span under which new ones start.
-    current: Cell<SpanNumber>,
-    recorded: RefCell<Recorded>,
-}
-
-struct Recorded {
+    current: SpanNumber,
     buffer: SpanBuffer,
     /// For how many spans there is room before more must be asked for.
     room: u32,
@@ -69,20 +65,17 @@ impl TaskSpans {
         buffer: SpanBuffer,
         main: bool,
     ) -> Self {
-        let recorded = Recorded {
-            buffer,
-            room: 0,
-            refused: 0,
-            references: Vec::new(),
-        };
         Self {
             sampled: trace.sampling.sampled,
             trace,
             task,
             main,
-            dropped_as: Cell::new(SpanStatus::Ok),
-            current: Cell::new(current),
-            recorded: RefCell::new(recorded),
+            dropped_as: SpanStatus::Ok,
+            current,
+            buffer,
+            room: 0,
+            refused: 0,
+            references: Vec::new(),
         }
     }
 
@@ -90,139 +83,137 @@ impl TaskSpans {
         &self.trace
     }
 
+    pub(super) fn is_sampled(&self) -> bool {
+        self.sampled
+    }
+
     pub(super) fn current(&self) -> SpanNumber {
-        self.current.get()
+        self.current
     }
 
     /// Makes a span the current one and tells which was.
     #[inline]
-    pub(super) fn set_current(&self, number: SpanNumber) -> SpanNumber {
-        self.current.replace(number)
+    pub(super) fn set_current(&mut self, number: SpanNumber) -> SpanNumber {
+        mem::replace(&mut self.current, number)
     }
 
     /// The status of spans that are dropped now, where none was set.
     pub(super) fn dropped_as(&self) -> SpanStatus {
-        self.dropped_as.get()
+        self.dropped_as
     }
 
     /// Starts a span below the current one.
-    #[inline]
-    pub(super) fn start(&self, span: &mut SpanBuilder) -> Place {
-        let parent = self.current.get();
-        let Ok(mut recorded) = self.recorded.try_borrow_mut() else {
-            return Place {
-                trace: Arc::clone(&self.trace),
-                number: parent,
-                recorded: false,
-            };
-        };
-        let trace = recorded.lend(&self.trace);
-        if !self.sampled || (recorded.room == 0 && !self.ask_for_room(&mut recorded)) {
+    #[inline(always)]
+    pub(super) fn start(&mut self, span: &mut SpanBuilder) -> Place {
+        let trace = self.lend();
+        if !self.sampled || (self.room == 0 && !self.ask_for_room()) {
             return Place {
                 trace,
-                number: parent,
+                number: self.current,
                 recorded: false,
             };
         }
-        recorded.room -= 1;
-        let index = recorded.buffer.records.len() as u32;
-        recorded
-            .buffer
+        self.room -= 1;
+        let number = SpanNumber::new(self.task, self.buffer.records.len() as u32);
+        self.buffer
             .records
-            .push(span.take_record(&trace, parent));
+            .push(span.take_record(&trace, self.current));
         Place {
             trace,
-            number: SpanNumber::new(self.task, index),
+            number,
             recorded: true,
         }
     }
 
     #[cold]
-    fn ask_for_room(&self, recorded: &mut Recorded) -> bool {
+    fn ask_for_room(&mut self) -> bool {
         // Few enough for 32 bits, or the limit was reached long before. The
         // root is not counted.
-        let children = recorded.buffer.records.len() as u32 - u32::from(self.task == ROOT_TASK);
+        let children = self.buffer.records.len() as u32 - u32::from(self.task == ROOT_TASK);
         let limit = self.trace.client.max_spans();
-        recorded.room = children.max(1).min(limit.saturating_sub(children));
-        if recorded.room == 0 || !self.trace.reserve(recorded.room) {
-            recorded.room = 0;
-            recorded.refused = recorded.refused.saturating_add(1);
+        let wanted = children.max(1).min(limit.saturating_sub(children));
+        if wanted > 0 && self.trace.reserve(wanted) {
+            self.room = wanted;
+        } else {
+            self.refused = self.refused.saturating_add(1);
         }
-        recorded.room > 0
+        self.room > 0
     }
 
     /// Ends a span of this trace, and takes back the reference that it was lent.
-    #[inline]
-    pub(super) fn end(&self, place: Place, status: SpanStatus) {
+    #[inline(always)]
+    pub(super) fn end(&mut self, place: Place, status: SpanStatus) {
         let Place {
             trace,
             number,
-            recorded: is_recorded,
+            recorded,
         } = place;
-        let Ok(mut recorded) = self.recorded.try_borrow_mut() else {
-            return;
-        };
-        if is_recorded {
+        if recorded {
             let change = Change::End(Ticks::now(), status);
-            match recorded.buffer.records.get_mut(number.index as usize) {
-                Some(record) if number.task == self.task => record.apply(change),
+            match self.buffer.records.get_mut(number.index()) {
+                Some(record) if number.task() == self.task => record.apply(change),
                 _ => trace.change_away(number, change),
             }
         }
-        recorded.take_back(trace);
+        self.take_back(trace);
     }
 
-    /// Takes back a reference that was lent, if it is to this trace.
-    #[inline]
-    pub(super) fn take_back(&self, place: Place) {
-        if Arc::ptr_eq(&place.trace, &self.trace)
-            && let Ok(mut recorded) = self.recorded.try_borrow_mut()
-        {
-            recorded.take_back(place.trace);
-        }
-    }
-
-    /// Calls `f` with the buffer, if changes to this span are made there.
-    pub(super) fn at_home_of(&self, number: SpanNumber, f: impl FnOnce(&mut SpanBuffer)) {
-        if number.task == self.task
-            && !self.trace.changed_away.load(Ordering::Acquire)
-            && let Ok(mut recorded) = self.recorded.try_borrow_mut()
-        {
-            f(&mut recorded.buffer);
-        }
+    /// The buffer, if changes to this span are made there.
+    pub(super) fn home_of(&mut self, number: SpanNumber) -> Option<&mut SpanBuffer> {
+        let home = number.task() == self.task && !self.trace.changed_away.load(Ordering::Acquire);
+        home.then_some(&mut self.buffer)
     }
 
     /// A span of this trace, as whoever looks at it from this task sees it.
-    pub(super) fn place(&self, number: SpanNumber) -> Place {
-        let trace = match self.recorded.try_borrow_mut() {
-            Ok(mut recorded) => recorded.lend(&self.trace),
-            Err(_) => Arc::clone(&self.trace),
-        };
+    pub(super) fn place(&mut self, number: SpanNumber) -> Place {
         Place {
-            trace,
+            trace: self.lend(),
             number,
             recorded: self.sampled,
         }
     }
 
+    /// Lends a reference to the trace.
+    #[inline(always)]
+    fn lend(&mut self) -> Arc<Trace> {
+        self.references
+            .pop()
+            .unwrap_or_else(|| Arc::clone(&self.trace))
+    }
+
+    /// Takes back a reference that was lent, if it is to this trace.
+    #[inline(always)]
+    pub(super) fn take_back(&mut self, reference: Arc<Trace>) {
+        if Arc::ptr_eq(&reference, &self.trace) && self.references.len() < KEPT_REFERENCES {
+            self.references.push(reference);
+        }
+    }
+
     /// Hands over what was recorded, now that the task has ended.
     pub(crate) fn hand_over(self, scope: Scope) {
-        let trace = self.trace;
-        let Recorded {
-            buffer, refused, ..
-        } = self.recorded.into_inner();
-        if self.task == trace.root.task {
-            let end = Change::End(Ticks::now(), self.dropped_as.get());
+        let Self {
+            trace,
+            task,
+            sampled,
+            main,
+            dropped_as,
+            current,
+            buffer,
+            refused,
+            ..
+        } = self;
+        if task == trace.root.task() {
+            let end = Change::End(Ticks::now(), dropped_as);
             trace.root_ended(buffer, end, refused, scope);
-        } else if self.sampled {
+        } else if sampled {
             let mut shared = trace.shared();
-            shared.live.retain(|task| *task != self.task);
+            shared.live.retain(|live| *live != task);
             if shared.ended {
-                let changes = shared.take_changes_of(self.task);
+                let changes = shared.take_changes_of(task);
                 let name = shared.name.clone();
                 drop(shared);
-                let own = (self.task, buffer);
-                let spawned_by = self.current.get();
+                let own = (task, buffer);
+                let spawned_by = current;
                 let late =
                     Finished::of_late_task(trace, own, spawned_by, changes, refused, scope, name);
                 if let Some(late) = late {
@@ -230,27 +221,11 @@ impl TaskSpans {
                 }
             } else {
                 shared.refused = shared.refused.saturating_add(refused);
-                shared.handed_over.push((self.task, buffer));
-                if self.main {
+                shared.handed_over.push((task, buffer));
+                if main {
                     shared.scope = scope;
                 }
             }
-        }
-    }
-}
-
-impl Recorded {
-    /// Lends a reference to the trace.
-    #[inline]
-    fn lend(&mut self, trace: &Arc<Trace>) -> Arc<Trace> {
-        self.references.pop().unwrap_or_else(|| Arc::clone(trace))
-    }
-
-    /// Takes back a reference to this trace.
-    #[inline]
-    fn take_back(&mut self, reference: Arc<Trace>) {
-        if self.references.len() < KEPT_REFERENCES {
-            self.references.push(reference);
         }
     }
 }
@@ -259,10 +234,10 @@ impl Recorded {
 #[inline]
 pub(super) fn in_task_of<R>(
     trace: &Arc<Trace>,
-    f: impl FnOnce(&TaskSpans) -> Option<R>,
+    f: impl FnOnce(&mut TaskSpans) -> Option<R>,
 ) -> Option<R> {
     task::with(|task| {
-        let spans = task.spans.as_ref()?;
+        let spans = task.spans.as_mut()?;
         if Arc::ptr_eq(&spans.trace, trace) {
             f(spans)
         } else {
@@ -284,13 +259,13 @@ impl Drop for DropAs {
 
 /// Sets the status of spans of the current task that are dropped from now on, and tells which it was.
 pub(super) fn set_dropped_as(status: SpanStatus) -> Option<SpanStatus> {
-    task::with(|task| Some(task.spans.as_ref()?.dropped_as.replace(status)))
+    task::with(|task| Some(mem::replace(&mut task.spans.as_mut()?.dropped_as, status)))
 }
 
 impl Drop for TaskScope {
     fn drop(&mut self) {
         if let Some(spans) = self.spans.take() {
-            spans.hand_over(self.scope.take());
+            spans.hand_over(mem::take(&mut self.scope));
         }
     }
 }
