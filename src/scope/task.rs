@@ -116,7 +116,7 @@ struct Taken(Scope);
 impl Drop for Taken {
     fn drop(&mut self) {
         let scope = mem::take(&mut self.0);
-        if with(|task| Some(task.scope = scope)).is_none() {
+        if with(|task| Some(mem::replace(&mut task.scope, scope))).is_none() {
             diagnostics::once(Topic::NoScope);
         }
     }
