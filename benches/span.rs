@@ -20,8 +20,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use taskspan::local::Receiver;
 use taskspan::test::Sent;
 use taskspan::{Client, Instrument, Options};
+use tokio::runtime::{Builder, Runtime};
 
 /// Repeats an operation so many times, and says how long that took.
 type Run = fn(u32) -> Duration;
@@ -41,6 +43,10 @@ enum State {
     OverLimit,
     Unsampled,
     NoClient,
+    /// Outside of any transaction, with a client that delivers to a server.
+    Delivered,
+    /// Outside of any transaction, with a client without a DSN.
+    Disabled,
     Floor,
 }
 
@@ -55,11 +61,6 @@ const SPANS: u32 = 100;
 fn main() {
     let once = std::env::args().any(|argument| argument == "--test");
     let rounds = if once { 1 } else { 200 };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let _entered = runtime.enter();
     let cases = cases();
     let mut measured: Vec<_> = cases
         .iter()
@@ -101,12 +102,26 @@ fn allocated_by(case: &Case) -> (u64, u64) {
 /// Runs `f` where a user would be in that state.
 fn in_state<R>(state: State, f: impl FnOnce() -> R) -> R {
     thread_local! {
+        static DELIVERING: (Runtime, Receiver, Client) = delivering();
         static CLIENTS: [(Client, Sent); 3] = [(1.0, usize::MAX), (0.0, 0), (1.0, 0)].map(|(rate, max_spans)| {
             taskspan::test::client(Options::default().traces_sample_rate(rate).max_spans(max_spans))
         });
     }
     match state {
         State::NoClient | State::Floor => f(),
+        State::Delivered => DELIVERING.with(|(runtime, _, client)| {
+            let result = f();
+            let report = runtime.block_on(client.flush(Duration::from_secs(10)));
+            assert_eq!(
+                report.transactions.sampled, report.transactions.accepted,
+                "{report}"
+            );
+            result
+        }),
+        State::Disabled => {
+            let client = Client::new(Options::default()).unwrap();
+            block_on(async { f() }.with_client(&client))
+        }
         State::Sampled => CLIENTS.with(|clients| in_transaction(&clients[0], f)),
         State::Unsampled => CLIENTS.with(|clients| in_transaction(&clients[1], f)),
         State::OverLimit => CLIENTS.with(|clients| in_transaction(&clients[2], f)),
@@ -152,6 +167,23 @@ fn cases() -> Vec<Case> {
             });
         }
     }
+    let transactions: [(_, _, Run); 3] = [
+        ("empty transaction", State::Delivered, sampled_transactions),
+        (
+            "empty transaction, not sampled",
+            State::Delivered,
+            unsampled_transactions,
+        ),
+        ("empty transaction", State::Disabled, sampled_transactions),
+    ];
+    for (name, state, run) in transactions {
+        cases.push(Case {
+            name,
+            state,
+            run,
+            repeat: SPANS,
+        });
+    }
     for state in [State::Sampled, State::Unsampled, State::NoClient] {
         cases.push(Case {
             name: "scope tag write",
@@ -180,6 +212,8 @@ fn print(cases: &[Case], measured: &mut [Measured]) {
             State::OverLimit => "over limit",
             State::Unsampled => "unsampled",
             State::NoClient => "no client",
+            State::Delivered => "sampled",
+            State::Disabled => "disabled",
             State::Floor => "",
         };
         println!(
@@ -275,6 +309,43 @@ fn scope_tag(times: u32) -> Duration {
             taskspan::set_tag("tenant", black_box("acme"));
         }
     })
+}
+
+fn sampled_transactions(times: u32) -> Duration {
+    transactions(times, true)
+}
+
+fn unsampled_transactions(times: u32) -> Duration {
+    transactions(times, false)
+}
+
+fn transactions(times: u32, sampled: bool) -> Duration {
+    let mut context = Context::from_waker(Waker::noop());
+    timed(|| {
+        for n in 0..times {
+            let transaction = taskspan::transaction("op", "name").sampled(sampled);
+            let _ = black_box(pin!(transaction.instrument(ready(n))).poll(&mut context));
+        }
+    })
+}
+
+/// A client whose transactions go to a server, both of them on threads of their own.
+fn delivering() -> (Runtime, Receiver, Client) {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (receiver, client) = runtime.block_on(async {
+        let receiver = Receiver::builder()
+            .keep(1)
+            .bind("127.0.0.1:0")
+            .await
+            .unwrap();
+        let options = Options::new(&receiver.dsn()).unwrap();
+        (receiver, taskspan::init(options).unwrap())
+    });
+    (runtime, receiver, client)
 }
 
 /// Polls a future that is ready at once.

@@ -31,6 +31,12 @@ impl Ticks {
 }
 
 impl Anchor {
+    /// What stands in for an anchor where no time is ever written.
+    pub(crate) const UNSAMPLED: Self = Self {
+        ticks: Ticks(0),
+        time: SystemTime::UNIX_EPOCH,
+    };
+
     /// Reads both clocks.
     #[inline]
     pub(crate) fn now() -> Self {

@@ -340,14 +340,19 @@ impl TransactionBuilder {
                     None
                 })?,
         };
+        let (id_seed, trace_id) = rand::random::<(u64, u128)>();
         let (trace_id, sampling) = match &parent {
             Some((trace, _)) => (trace.trace_id, trace.sampling),
             None => {
-                let trace_id = TraceId::from_random(rand::random());
+                let trace_id = TraceId::from_random(trace_id);
                 (trace_id, Sampling::decide(&client, trace_id, self.sampled))
             }
         };
-        let anchor = Anchor::now();
+        let anchor = if sampling.sampled {
+            Anchor::now()
+        } else {
+            Anchor::UNSAMPLED
+        };
         let start = self
             .start
             .map_or(anchor.ticks(), |time| anchor.ticks_at(time));
@@ -356,7 +361,7 @@ impl TransactionBuilder {
         let trace = Trace {
             client,
             trace_id,
-            id_seed: rand::random(),
+            id_seed,
             parent: parent.map(|(trace, number)| trace.span_id(number)),
             sampling,
             source: self.source,

@@ -138,7 +138,7 @@ impl<F: Future> Instrument for F {}
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InTransaction<F> {
     // The context counts where nothing is current at the first poll.
-    start: Option<Box<(TransactionBuilder, Option<Context>)>>,
+    start: Option<(TransactionBuilder, Option<Context>)>,
     #[pin]
     scoped: Scoped<F>,
 }
@@ -195,7 +195,7 @@ enum Stage {
 impl<F> InTransaction<F> {
     pub(super) fn new(start: TransactionBuilder, future: F) -> Self {
         Self {
-            start: Some(Box::new((start, Context::current()))),
+            start: Some((start, Context::current())),
             scoped: Scoped::new(future),
         }
     }
@@ -207,7 +207,7 @@ impl<F: Future> Future for InTransaction<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         if let Some(start) = this.start.take() {
-            let (builder, context) = *start;
+            let (builder, context) = start;
             this.scoped
                 .as_mut()
                 .open(builder.open(Context::current().or(context)));
