@@ -135,6 +135,8 @@ pub(crate) fn current_scope() -> Scope {
 
 /// Sets a tag on the scope of the current task. See [`Scope::set_tag`].
 pub fn set_tag(key: impl Into<Cow<'static, str>>, value: impl Display) {
+    // The value's own code may come back to the scope, so it runs before that is taken out.
+    let value = value.to_string();
     configure_scope(|scope| scope.set_tag(key, value));
 }
 
@@ -145,7 +147,8 @@ pub fn set_user(user: impl Into<Option<User>>) {
 
 /// Sets a context on the scope of the current task. See [`Scope::set_context`].
 pub fn set_context(name: impl Into<Cow<'static, str>>, context: impl Serialize) {
-    configure_scope(|scope| scope.set_context(name, context));
+    let context = super::context_of(context);
+    configure_scope(|scope| scope.put_context(name.into(), context));
 }
 
 /// Sets or forgets the request on the scope of the current task. See [`Scope::set_request`].

@@ -14,9 +14,9 @@ use super::record::{Amendment, Change, Record, SpanNumber};
 use super::shared::NO_TASK;
 use crate::clock::Ticks;
 use crate::id::EventId;
-use crate::protocol::{self, Data, SpanStatus, TransactionSource};
+use crate::protocol::{self, Data, SpanStatus, Timestamp, TransactionSource};
 use crate::scope::{Scope, global};
-use crate::tag;
+use crate::tag::Tags;
 
 /// All that was recorded of a transaction, as its tasks left it.
 ///
@@ -54,7 +54,7 @@ enum Root {
 struct Assembled {
     number: SpanNumber,
     record: Record,
-    tags: BTreeMap<Cow<'static, str>, String>,
+    tags: Tags,
     data: Data,
 }
 
@@ -134,6 +134,9 @@ impl Finished {
             .iter()
             .filter(|record| record.parent.task != own.0)
             .count();
+        if outermost == 0 && refused > 0 {
+            trace.client.count_refused_spans(refused);
+        }
         let children = own.1.records.len() - usize::from(outermost == 1);
         (outermost > 0).then(|| Self {
             root: Root::Late { spawned_by, name },
@@ -204,7 +207,7 @@ impl Finished {
                 spans.push(Assembled {
                     number,
                     record,
-                    tags: BTreeMap::new(),
+                    tags: Tags::default(),
                     data: Data::default(),
                 });
             }
@@ -269,7 +272,7 @@ impl Finished {
         Assembled {
             number,
             record,
-            tags: BTreeMap::new(),
+            tags: Tags::default(),
             data: Data::default(),
         }
     }
@@ -301,25 +304,30 @@ impl Finished {
             number,
             record,
             tags,
-            data,
+            mut data,
         } = span;
+        let (start, end) = self.times(&record);
         protocol::Span {
             trace_id: self.trace.trace_id,
             span_id: self.trace.span_id(number),
             parent_span_id: self.trace.span_id(record.parent),
             op: cut(record.op, MAX_OP),
             description: record.name,
-            start_timestamp: self.trace.anchor.time_at(record.start).into(),
-            timestamp: self
-                .trace
-                .anchor
-                .time_at(record.end.unwrap_or(record.start))
-                .into(),
+            start_timestamp: start,
+            timestamp: end,
             status: record.status,
-            origin: record.origin.into(),
-            tags,
+            origin: origin(record.origin),
+            tags: tags.finish(&mut data),
             data,
         }
+    }
+
+    /// When a span started and ended, in the form and in the order that they are sent in.
+    fn times(&self, record: &Record) -> (Timestamp, Timestamp) {
+        let time_at = |ticks| Timestamp::from(self.trace.anchor.time_at(ticks));
+        let start = time_at(record.start);
+        let end = record.end.map_or(start, time_at);
+        (start, end.max(start))
     }
 
     fn transaction(self, root: Assembled, spans: Vec<protocol::Span>) -> protocol::Transaction {
@@ -329,6 +337,7 @@ impl Finished {
             tags,
             data,
         } = root;
+        let (start, end) = self.times(&record);
         let trace = &self.trace;
         let (parent, source) = match self.root {
             Root::Recorded(_) if record.renamed => (trace.parent, TransactionSource::Custom),
@@ -346,11 +355,8 @@ impl Finished {
             event_id: EventId::from_random(rand::random()),
             platform: "native",
             info: protocol::TransactionInfo::new(source),
-            start_timestamp: trace.anchor.time_at(record.start).into(),
-            timestamp: trace
-                .anchor
-                .time_at(record.end.unwrap_or(record.start))
-                .into(),
+            start_timestamp: start,
+            timestamp: end,
             release: identity.release.clone(),
             dist: identity.dist.clone(),
             environment: Arc::clone(&identity.environment),
@@ -366,7 +372,7 @@ impl Finished {
                     parent_span_id: parent,
                     op: cut(record.op, MAX_OP),
                     status: record.status,
-                    origin: record.origin.into(),
+                    origin: origin(record.origin),
                     data: Data::default(),
                 },
                 others: identity.contexts.clone(),
@@ -377,10 +383,12 @@ impl Finished {
             name,
         };
         // Later ones win: what was set on the root itself is known best.
-        global::snapshot().apply_to(&mut transaction);
-        self.scope.apply_to(&mut transaction);
-        transaction.tags.extend(tags);
-        transaction.contexts.trace.data.extend(data);
+        let mut all_tags = Tags::default();
+        global::snapshot().apply_to(&mut transaction, &mut all_tags);
+        self.scope.apply_to(&mut transaction, &mut all_tags);
+        all_tags.extend(tags);
+        transaction.contexts.trace.data = data;
+        transaction.tags = all_tags.finish(&mut transaction.contexts.trace.data);
         transaction
     }
 }
@@ -394,7 +402,7 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
         let Assembled { tags, data, .. } = &mut spans[place];
         let text = String::from_utf8_lossy(text).into_owned();
         match attribute.kind {
-            Kind::Tag => tag::insert(tags, data, attribute.key.clone(), text),
+            Kind::Tag => tags.set(attribute.key.clone(), text),
             Kind::Data => {
                 if let Ok(json) = RawValue::from_string(text) {
                     data.insert_raw(attribute.key.clone(), json);
@@ -402,6 +410,19 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
             }
         }
     }
+}
+
+/// The origin of a span in the form that servers take: they refuse other characters.
+fn origin(origin: &'static str) -> Cow<'static, str> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if origin.is_empty() {
+        return "manual".into();
+    }
+    if origin.len() <= MAX_ORIGIN && origin.chars().all(valid) {
+        return origin.into();
+    }
+    let replaced = origin.chars().take(MAX_ORIGIN);
+    replaced.map(|c| if valid(c) { c } else { '_' }).collect()
 }
 
 /// The first characters of a text.
@@ -414,6 +435,9 @@ fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
 
 /// Servers cut the name of a transaction to so many characters.
 const MAX_NAME: usize = 200;
+
+/// Servers cut the origin of a span to so many characters.
+const MAX_ORIGIN: usize = 128;
 
 /// Servers cut the operation of a span to so many characters.
 const MAX_OP: usize = 128;
