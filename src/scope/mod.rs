@@ -45,7 +45,11 @@ impl Scope {
     /// values of up to 200 characters on one line. What does not fit is made to
     /// fit, and then kept whole in the data of the transaction under the same key.
     pub fn set_tag(&mut self, key: impl Into<Cow<'static, str>>, value: impl Display) {
-        self.data().tags.insert(key.into(), value.to_string());
+        self.put_tag(key.into(), value.to_string());
+    }
+
+    fn put_tag(&mut self, key: Cow<'static, str>, value: String) {
+        self.data().tags.insert(key, value);
     }
 
     /// Removes a tag.
@@ -144,8 +148,48 @@ impl Scope {
         }
     }
 
+    /// Takes over what somebody else has changed since `before`, except for what was changed here too.
+    fn merge(&mut self, before: &Self, other: &Self) {
+        let same = match (&before.data, &other.data) {
+            (Some(before), Some(other)) => Arc::ptr_eq(before, other),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        let nothing = ScopeData::default();
+        let before = before.data.as_deref().unwrap_or(&nothing);
+        let other = other.data.as_deref().unwrap_or(&nothing);
+        let own = self.data();
+        merge_maps(&mut own.tags, &before.tags, &other.tags);
+        merge_maps(&mut own.contexts, &before.contexts, &other.contexts);
+        merge_values(&mut own.user, &before.user, &other.user);
+        merge_values(&mut own.request, &before.request, &other.request);
+        merge_values(&mut own.level, &before.level, &other.level);
+    }
+
     fn data(&mut self) -> &mut ScopeData {
         Arc::make_mut(self.data.get_or_insert_default())
+    }
+}
+
+type Map<V> = BTreeMap<Cow<'static, str>, V>;
+
+fn merge_maps<V: Clone + PartialEq>(own: &mut Map<V>, before: &Map<V>, other: &Map<V>) {
+    for key in before.keys().chain(other.keys()) {
+        if own.get(key) == before.get(key) {
+            match other.get(key) {
+                Some(value) => drop(own.insert(key.clone(), value.clone())),
+                None => drop(own.remove(key)),
+            }
+        }
+    }
+}
+
+fn merge_values<T: Clone + PartialEq>(own: &mut T, before: &T, other: &T) {
+    if own == before {
+        own.clone_from(other);
     }
 }
 
