@@ -5,25 +5,42 @@ use std::collections::BTreeMap;
 
 use crate::protocol::Data;
 
-/// Puts a tag on a span or an event in the form that servers take.
-///
-/// Where that form is not exactly what was set, the value is kept whole in
-/// `data` under the key as it was set.
-pub(crate) fn insert(
-    tags: &mut BTreeMap<Cow<'static, str>, String>,
-    data: &mut Data,
-    key: Cow<'static, str>,
-    value: &str,
-) {
-    let valid_key = valid_key(&key);
-    let valid_value = valid_value(value);
-    let exact = valid_key.as_ref() == Some(&key) && valid_value.as_deref() == Some(value);
-    if let (Some(key), Some(value)) = (valid_key, valid_value) {
-        tags.insert(key, value.into_owned());
+/// The tags of a span or an event, as they were set.
+#[derive(Default)]
+pub(crate) struct Tags {
+    set: BTreeMap<Cow<'static, str>, String>,
+}
+
+impl Tags {
+    /// Sets a tag, over what was set before.
+    pub(crate) fn set(&mut self, key: Cow<'static, str>, value: String) {
+        self.set.insert(key, value);
     }
-    if !exact && !data.contains_key(&key) {
-        // A string always serialises.
-        let _ = data.insert(key, value);
+
+    /// Takes over all tags of others, which win over those that are here.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.set.extend(other.set);
+    }
+
+    /// The tags in the form that servers take.
+    ///
+    /// Where that form is not exactly what was set, the value is kept whole in
+    /// `data` under the key as it was set, unless something else is there.
+    pub(crate) fn finish(self, data: &mut Data) -> BTreeMap<Cow<'static, str>, String> {
+        let mut tags = BTreeMap::new();
+        for (key, value) in self.set {
+            let valid_key = valid_key(&key);
+            let valid_value = valid_value(&value);
+            let exact = valid_key.as_ref() == Some(&key) && valid_value.as_deref() == Some(&*value);
+            if let (Some(key), Some(value)) = (valid_key, valid_value) {
+                tags.insert(key, value.into_owned());
+            }
+            if !exact && !data.contains_key(&key) {
+                // A string always serialises.
+                let _ = data.insert(key, &value);
+            }
+        }
+        tags
     }
 }
 
@@ -93,8 +110,9 @@ mod tests {
             ("größe", "acme", Some(("gr--e", "acme")), true),
         ];
         for (key, value, tag, kept) in table {
-            let (mut tags, mut data) = (BTreeMap::new(), Data::default());
-            insert(&mut tags, &mut data, Cow::Owned(key.to_owned()), value);
+            let (mut tags, mut data) = (Tags::default(), Data::default());
+            tags.set(Cow::Owned(key.to_owned()), value.to_owned());
+            let tags = tags.finish(&mut data);
             let found = tags
                 .iter()
                 .next()
@@ -102,5 +120,37 @@ mod tests {
             assert_eq!(found, tag, "{key}={value}");
             assert_eq!(data.get(key), kept.then(|| value.into()), "{key}={value}");
         }
+    }
+    #[test]
+    fn the_last_value_counts_also_where_it_does_not_fit() {
+        let long = |letter: &str| letter.repeat(201);
+        // values in the order in which they were set, tag, what is kept in the data
+        let table = [
+            (
+                [long("a"), long("b")],
+                Some(&long("b")[..200]),
+                Some(long("b")),
+            ),
+            ([long("a"), "b".into()], Some("b"), None),
+            (["a".into(), String::new()], None, Some(String::new())),
+        ];
+        for (values, tag, kept) in table {
+            let (mut tags, mut data) = (Tags::default(), Data::default());
+            for value in values {
+                tags.set("key".into(), value);
+            }
+            let tags = tags.finish(&mut data);
+            assert_eq!(tags.get("key").map(String::as_str), tag);
+            assert_eq!(data.get("key"), kept.map(Into::into));
+        }
+    }
+
+    #[test]
+    fn data_that_was_set_under_the_same_key_stays() {
+        let (mut tags, mut data) = (Tags::default(), Data::default());
+        data.insert("a key", &1).unwrap();
+        tags.set("a key".into(), "acme".into());
+        assert_eq!(tags.finish(&mut data)["a-key"], "acme");
+        assert_eq!(data.get("a key"), Some(1.into()));
     }
 }

@@ -1,5 +1,7 @@
 //! From a program to a server and back to its report, over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::future::ready;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -155,7 +157,7 @@ async fn what_was_not_recorded_is_reported() {
         taskspan::transaction("task", "no")
             .sampled(false)
             .start()
-            .finish()
+            .finish();
     }
     .with_client(&client)
     .await;

@@ -1,5 +1,7 @@
 //! The client of the process. There is one test, because there is one such client.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::future::ready;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What is recorded, seen through a client that keeps it in memory.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -784,4 +786,82 @@ async fn clients_bound_to_futures_do_not_mix() {
     for (n, (_, sent)) in clients.iter().enumerate() {
         assert_eq!(sent.tree(), format!("task t{n} (ok)\n  a b (ok)\n"));
     }
+}
+
+fn limited_client() -> (Client, Sent) {
+    taskspan::test::client(Options::default().traces_sample_rate(1.0).max_spans(2))
+}
+
+/// The end of a span that is not recorded once was the end of the root above it.
+#[tokio::test]
+async fn a_child_over_the_limit_does_not_end_an_owned_root() {
+    let (client, sent) = limited_client();
+    async {
+        let root = taskspan::transaction("task", "t").start();
+        for _ in 0..4 {
+            root.start_child("a", "b").finish();
+        }
+        root.set_name("renamed");
+        assert_eq!(sent.tree(), "");
+        root.finish();
+    }
+    .with_client(&client)
+    .await;
+    assert_eq!(sent.tree(), "task renamed (ok)\n  a b (ok)\n  a b (ok)\n");
+    assert_eq!(client.stats().spans.dropped(), 2);
+}
+
+#[tokio::test]
+async fn children_of_an_unsampled_owned_root_are_not_counted_as_transactions() {
+    let (client, _) = taskspan::test::client(Options::default().traces_sample_rate(0.0));
+    async {
+        let root = taskspan::transaction("task", "t").start();
+        root.start_child("a", "b").finish();
+        root.start_child("a", "b").finish();
+        root.finish();
+    }
+    .with_client(&client)
+    .await;
+    assert_eq!(client.stats().unsampled, 1);
+}
+
+#[tokio::test]
+async fn a_wrapped_future_is_a_child_of_the_span_that_was_given() {
+    let (client, sent) = limited_client();
+    async {
+        let parent = taskspan::span("a", "parent").start();
+        let child = taskspan::span("b", "child").child_of(&parent);
+        child.instrument(ready(())).await;
+    }
+    .in_transaction("task", "t")
+    .with_client(&client)
+    .await;
+    assert_eq!(
+        sent.tree(),
+        "task t (ok)\n  a parent (ok)\n    b child (ok)\n"
+    );
+}
+
+#[tokio::test]
+async fn a_late_task_has_the_name_that_its_transaction_was_given_on_another_thread() {
+    let (client, sent) = limited_client();
+    let (go, gate) = oneshot::channel::<()>();
+    let [late] = async {
+        let root = taskspan::current_transaction().unwrap();
+        thread::spawn(move || root.set_name("new")).join().unwrap();
+        let late = taskspan::spawn(async {
+            gate.await.unwrap();
+            ready(()).in_span("a", "1").await;
+            ready(()).in_span("a", "2").await;
+        });
+        task::yield_now().await;
+        [late]
+    }
+    .in_transaction("task", "old")
+    .with_client(&client)
+    .await;
+    go.send(()).unwrap();
+    late.await.unwrap();
+    let names: Vec<_> = sent.take().into_iter().map(|sent| sent.name).collect();
+    assert_eq!(names, ["new", "new"]);
 }

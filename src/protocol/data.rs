@@ -72,17 +72,6 @@ impl Data {
         self.entries.is_empty()
     }
 
-    /// Takes over all values of another map, which win over those that are here.
-    pub(crate) fn extend(&mut self, other: Self) {
-        if self.is_empty() {
-            *self = other;
-            return;
-        }
-        for (key, value) in other.entries {
-            self.insert_raw(key, value);
-        }
-    }
-
     /// Puts JSON text under `key` in place of any value that was there.
     pub(crate) fn insert_raw(&mut self, key: Cow<'static, str>, value: Box<RawValue>) {
         match self.entries.iter_mut().find(|entry| entry.0 == key) {

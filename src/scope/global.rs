@@ -14,10 +14,13 @@ use super::Scope;
 /// ```
 pub fn configure_global_scope<R>(change: impl FnOnce(&mut Scope) -> R) -> R {
     // The lock is not held while the caller's code runs: it may end spans,
-    // or call this function once more.
-    let mut scope = snapshot();
+    // or call this function once more, and so may other threads.
+    let before = snapshot();
+    let mut scope = before.clone();
     let result = change(&mut scope);
-    *GLOBAL.lock().unwrap_or_else(PoisonError::into_inner) = scope;
+    let mut global = GLOBAL.lock().unwrap_or_else(PoisonError::into_inner);
+    scope.merge(&before, &global);
+    *global = scope;
     result
 }
 

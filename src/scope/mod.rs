@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::protocol::{Level, Request, Transaction, User};
-use crate::tag;
+use crate::tag::Tags;
 
 pub use self::global::configure_global_scope;
 pub use self::task::{configure_scope, set_context, set_level, set_request, set_tag, set_user};
@@ -45,7 +45,11 @@ impl Scope {
     /// values of up to 200 characters on one line. What does not fit is made to
     /// fit, and then kept whole in the data of the transaction under the same key.
     pub fn set_tag(&mut self, key: impl Into<Cow<'static, str>>, value: impl Display) {
-        self.data().tags.insert(key.into(), value.to_string());
+        self.put_tag(key.into(), value.to_string());
+    }
+
+    fn put_tag(&mut self, key: Cow<'static, str>, value: String) {
+        self.data().tags.insert(key, value);
     }
 
     /// Removes a tag.
@@ -55,7 +59,29 @@ impl Scope {
 
     /// Sets who the work is done for; `None` forgets it.
     pub fn set_user(&mut self, user: impl Into<Option<User>>) {
-        self.data().user = user.into();
+        let mut user = user.into();
+        if let Some(user) = &mut user {
+            // A key that stands twice has readers refuse everything.
+            let User {
+                id,
+                username,
+                email,
+                ip_address,
+                other,
+            } = user;
+            for (name, field) in [
+                ("id", id),
+                ("username", username),
+                ("email", email),
+                ("ip_address", ip_address),
+            ] {
+                if field.is_some() {
+                    other.remove(name);
+                }
+            }
+            other.values_mut().for_each(|value| limit(value, MAX_DEPTH));
+        }
+        self.data().user = user;
     }
 
     /// Sets a context, an object of related values under one name.
@@ -63,12 +89,11 @@ impl Scope {
     /// A value that does not serialise to a JSON object is put into one, under
     /// the key `value`. The name `trace` belongs to the protocol and is ignored.
     pub fn set_context(&mut self, name: impl Into<Cow<'static, str>>, context: impl Serialize) {
-        let context = match serde_json::to_value(context) {
-            Ok(object @ Value::Object(_)) => object,
-            Ok(other) => serde_json::json!({ "value": other }),
-            Err(error) => serde_json::json!({ "value": error.to_string() }),
-        };
-        let name = name.into();
+        let context = context_of(context);
+        self.put_context(name.into(), context);
+    }
+
+    fn put_context(&mut self, name: Cow<'static, str>, context: Value) {
         if name != "trace" {
             self.data().contexts.insert(name, context);
         }
@@ -83,7 +108,11 @@ impl Scope {
     ///
     /// It is sent as it is: leave out what is nobody's business.
     pub fn set_request(&mut self, request: impl Into<Option<Request>>) {
-        self.data().request = request.into();
+        let mut request = request.into();
+        if let Some(data) = request.as_mut().and_then(|request| request.data.as_mut()) {
+            limit(data, MAX_DEPTH);
+        }
+        self.data().request = request;
     }
 
     /// Sets how important the work is; `None` forgets it.
@@ -97,11 +126,10 @@ impl Scope {
     }
 
     /// Puts what is known here on a transaction, over what is there already.
-    pub(crate) fn apply_to(&self, transaction: &mut Transaction) {
+    pub(crate) fn apply_to(&self, transaction: &mut Transaction, tags: &mut Tags) {
         let Some(data) = &self.data else { return };
-        let root = &mut transaction.contexts.trace.data;
         for (key, value) in &data.tags {
-            tag::insert(&mut transaction.tags, root, key.clone(), value);
+            tags.set(key.clone(), value.clone());
         }
         for (name, context) in &data.contexts {
             transaction
@@ -120,7 +148,72 @@ impl Scope {
         }
     }
 
+    /// Takes over what somebody else has changed since `before`, except for what was changed here too.
+    fn merge(&mut self, before: &Self, other: &Self) {
+        let same = match (&before.data, &other.data) {
+            (Some(before), Some(other)) => Arc::ptr_eq(before, other),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        let nothing = ScopeData::default();
+        let before = before.data.as_deref().unwrap_or(&nothing);
+        let other = other.data.as_deref().unwrap_or(&nothing);
+        let own = self.data();
+        merge_maps(&mut own.tags, &before.tags, &other.tags);
+        merge_maps(&mut own.contexts, &before.contexts, &other.contexts);
+        merge_values(&mut own.user, &before.user, &other.user);
+        merge_values(&mut own.request, &before.request, &other.request);
+        merge_values(&mut own.level, &before.level, &other.level);
+    }
+
     fn data(&mut self) -> &mut ScopeData {
         Arc::make_mut(self.data.get_or_insert_default())
     }
 }
+
+type Map<V> = BTreeMap<Cow<'static, str>, V>;
+
+fn merge_maps<V: Clone + PartialEq>(own: &mut Map<V>, before: &Map<V>, other: &Map<V>) {
+    for key in before.keys().chain(other.keys()) {
+        if own.get(key) == before.get(key) {
+            match other.get(key) {
+                Some(value) => drop(own.insert(key.clone(), value.clone())),
+                None => drop(own.remove(key)),
+            }
+        }
+    }
+}
+
+fn merge_values<T: Clone + PartialEq>(own: &mut T, before: &T, other: &T) {
+    if own == before {
+        own.clone_from(other);
+    }
+}
+
+/// A value as an object that servers read.
+fn context_of(value: impl Serialize) -> Value {
+    let mut context = match serde_json::to_value(value) {
+        Ok(object @ Value::Object(_)) => object,
+        Ok(other) => serde_json::json!({ "value": other }),
+        Err(error) => serde_json::json!({ "value": error.to_string() }),
+    };
+    limit(&mut context, MAX_DEPTH);
+    context
+}
+
+/// Takes out what nests deeper than `depth` levels.
+fn limit(value: &mut Value, depth: u32) {
+    match value {
+        Value::Array(_) | Value::Object(_) if depth == 0 => *value = "nested too deeply".into(),
+        Value::Array(list) => list.iter_mut().for_each(|value| limit(value, depth - 1)),
+        Value::Object(map) => map.values_mut().for_each(|value| limit(value, depth - 1)),
+        _ => {}
+    }
+}
+
+/// Readers refuse JSON that is nested 128 levels deep, and with it the whole
+/// transaction, of which this is the fourth level.
+const MAX_DEPTH: u32 = 100;

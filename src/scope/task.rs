@@ -104,21 +104,41 @@ fn swap(scope: &mut Option<Box<TaskScope>>) {
 /// # }
 /// ```
 pub fn configure_scope<R>(change: impl FnOnce(&mut Scope) -> R) -> R {
-    // The scope is taken out and put back, so that the caller's code runs
-    // while nothing is borrowed and changes what nobody else holds.
-    let mut taken = Taken(with(|task| Some(mem::take(&mut task.scope))).unwrap_or_default());
-    change(&mut taken.0)
+    // The caller's code gets a copy, so that nothing is borrowed while it runs:
+    // it may change the scope itself, or spawn tasks that copy it.
+    let before = current_scope();
+    let mut changed = Changed {
+        scope: before.clone(),
+        before,
+    };
+    change(&mut changed.scope)
 }
 
-/// A scope on its way back to the current task, also when unwinding.
-struct Taken(Scope);
+/// A changed copy on its way back to the current task, also when unwinding.
+struct Changed {
+    scope: Scope,
+    before: Scope,
+}
 
-impl Drop for Taken {
+impl Drop for Changed {
     fn drop(&mut self) {
-        let scope = mem::take(&mut self.0);
-        if with(|task| Some(mem::replace(&mut task.scope, scope))).is_none() {
-            diagnostics::once(Topic::NoScope);
-        }
+        let mut scope = mem::take(&mut self.scope);
+        let before = &self.before;
+        change_in_place(|current| {
+            scope.merge(before, current);
+            *current = scope;
+        });
+    }
+}
+
+/// Changes the scope of the current task in its place. No caller's code may run inside `change`.
+fn change_in_place(change: impl FnOnce(&mut Scope)) {
+    let changed = with(|task| {
+        change(&mut task.scope);
+        Some(())
+    });
+    if changed.is_none() {
+        diagnostics::once(Topic::NoScope);
     }
 }
 
@@ -129,25 +149,31 @@ pub(crate) fn current_scope() -> Scope {
 
 /// Sets a tag on the scope of the current task. See [`Scope::set_tag`].
 pub fn set_tag(key: impl Into<Cow<'static, str>>, value: impl Display) {
-    configure_scope(|scope| scope.set_tag(key, value));
+    // The value's own code may come back here.
+    let (key, value) = (key.into(), value.to_string());
+    change_in_place(|scope| scope.put_tag(key, value));
 }
 
 /// Sets or forgets the user on the scope of the current task. See [`Scope::set_user`].
 pub fn set_user(user: impl Into<Option<User>>) {
-    configure_scope(|scope| scope.set_user(user));
+    let user = user.into();
+    change_in_place(|scope| scope.set_user(user));
 }
 
 /// Sets a context on the scope of the current task. See [`Scope::set_context`].
 pub fn set_context(name: impl Into<Cow<'static, str>>, context: impl Serialize) {
-    configure_scope(|scope| scope.set_context(name, context));
+    let (name, context) = (name.into(), super::context_of(context));
+    change_in_place(|scope| scope.put_context(name, context));
 }
 
 /// Sets or forgets the request on the scope of the current task. See [`Scope::set_request`].
 pub fn set_request(request: impl Into<Option<Request>>) {
-    configure_scope(|scope| scope.set_request(request));
+    let request = request.into();
+    change_in_place(|scope| scope.set_request(request));
 }
 
 /// Sets or forgets the level on the scope of the current task. See [`Scope::set_level`].
 pub fn set_level(level: impl Into<Option<Level>>) {
-    configure_scope(|scope| scope.set_level(level));
+    let level = level.into();
+    change_in_place(|scope| scope.set_level(level));
 }

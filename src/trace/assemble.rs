@@ -13,9 +13,9 @@ use super::buffer::SpanBuffer;
 use super::record::{Amendment, Change, Record, SpanNumber};
 use super::shared::NO_TASK;
 use crate::clock::Ticks;
-use crate::protocol::{self, Data, SpanStatus, TransactionSource};
+use crate::protocol::{self, Data, SpanStatus, Timestamp, TransactionSource};
 use crate::scope::{Scope, global};
-use crate::tag;
+use crate::tag::Tags;
 
 /// All that was recorded of a transaction, as its tasks left it.
 ///
@@ -53,7 +53,7 @@ enum Root {
 struct Assembled {
     number: SpanNumber,
     record: Record,
-    tags: BTreeMap<Cow<'static, str>, String>,
+    tags: Tags,
     data: Data,
 }
 
@@ -84,6 +84,10 @@ impl Trace {
         let Some(root) = buffer.records.get_mut(self.root.index()) else {
             return;
         };
+        // A late task goes by the name that the root has last.
+        if let Some(amendment) = shared.amendments.remove(&self.root) {
+            amendment.apply_to(root);
+        }
         root.apply(end);
         let ended = root.end;
         shared.ended = true;
@@ -133,6 +137,9 @@ impl Finished {
             .iter()
             .filter(|record| record.parent.task() != own.0)
             .count();
+        if outermost == 0 && refused > 0 {
+            trace.client.count_refused_spans(refused);
+        }
         let children = own.1.records.len() - usize::from(outermost == 1);
         (outermost > 0).then(|| Self {
             root: Root::Late { spawned_by, name },
@@ -203,7 +210,7 @@ impl Finished {
                 spans.push(Assembled {
                     number,
                     record,
-                    tags: BTreeMap::new(),
+                    tags: Tags::default(),
                     data: Data::default(),
                 });
             }
@@ -268,7 +275,7 @@ impl Finished {
         Assembled {
             number,
             record,
-            tags: BTreeMap::new(),
+            tags: Tags::default(),
             data: Data::default(),
         }
     }
@@ -300,21 +307,29 @@ impl Finished {
             number,
             record,
             tags,
-            data,
+            mut data,
         } = span;
+        let (start, end) = self.times(&record);
         protocol::Span {
             trace_id: self.trace.trace_id,
             span_id: self.trace.span_id(number),
             parent_span_id: self.trace.span_id(record.parent),
             op: cut(record.op, MAX_OP),
             description: record.name,
-            start_timestamp: self.trace.anchor.time_at(record.start).into(),
-            timestamp: self.trace.anchor.time_at(record.end).into(),
+            start_timestamp: start,
+            timestamp: end,
             status: record.status,
-            origin: record.origin.into(),
-            tags,
+            origin: origin(record.origin),
+            tags: tags.finish(&mut data),
             data,
         }
+    }
+
+    /// When a span started and ended, in the form and in the order that they are sent in.
+    fn times(&self, record: &Record) -> (Timestamp, Timestamp) {
+        let time_at = |ticks| Timestamp::from(self.trace.anchor.time_at(ticks));
+        let start = time_at(record.start);
+        (start, time_at(record.end).max(start))
     }
 
     fn transaction(self, root: Assembled, spans: Vec<protocol::Span>) -> protocol::Transaction {
@@ -324,6 +339,7 @@ impl Finished {
             tags,
             data,
         } = root;
+        let (start, end) = self.times(&record);
         let trace = &self.trace;
         let (parent, source) = match self.root {
             Root::Recorded(_) if record.renamed => (trace.parent, TransactionSource::Custom),
@@ -341,8 +357,8 @@ impl Finished {
             event_id: trace.event_id(number),
             platform: "native",
             info: protocol::TransactionInfo::new(source),
-            start_timestamp: trace.anchor.time_at(record.start).into(),
-            timestamp: trace.anchor.time_at(record.end).into(),
+            start_timestamp: start,
+            timestamp: end,
             release: identity.release.clone(),
             dist: identity.dist.clone(),
             environment: Arc::clone(&identity.environment),
@@ -358,7 +374,7 @@ impl Finished {
                     parent_span_id: parent,
                     op: cut(record.op, MAX_OP),
                     status: record.status,
-                    origin: record.origin.into(),
+                    origin: origin(record.origin),
                     data: Data::default(),
                 },
                 others: identity.contexts.clone(),
@@ -369,10 +385,12 @@ impl Finished {
             name,
         };
         // Later ones win: what was set on the root itself is known best.
-        global::snapshot().apply_to(&mut transaction);
-        self.scope.apply_to(&mut transaction);
-        transaction.tags.extend(tags);
-        transaction.contexts.trace.data.extend(data);
+        let mut all_tags = Tags::default();
+        global::snapshot().apply_to(&mut transaction, &mut all_tags);
+        self.scope.apply_to(&mut transaction, &mut all_tags);
+        all_tags.extend(tags);
+        transaction.contexts.trace.data = data;
+        transaction.tags = all_tags.finish(&mut transaction.contexts.trace.data);
         transaction
     }
 }
@@ -386,7 +404,7 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
         let Assembled { tags, data, .. } = &mut spans[place];
         let text = String::from_utf8_lossy(text).into_owned();
         match attribute.kind {
-            Kind::Tag => tag::insert(tags, data, attribute.key.clone(), &text),
+            Kind::Tag => tags.set(attribute.key.clone(), text),
             Kind::Data => {
                 if let Ok(json) = RawValue::from_string(text) {
                     data.insert_raw(attribute.key.clone(), json);
@@ -394,6 +412,19 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
             }
         }
     }
+}
+
+/// The origin of a span in the form that servers take: they refuse other characters.
+fn origin(origin: &'static str) -> Cow<'static, str> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if origin.is_empty() {
+        return "manual".into();
+    }
+    if origin.len() <= MAX_ORIGIN && origin.chars().all(valid) {
+        return origin.into();
+    }
+    let replaced = origin.chars().take(MAX_ORIGIN);
+    replaced.map(|c| if valid(c) { c } else { '_' }).collect()
 }
 
 /// The first characters of a text.
@@ -406,6 +437,9 @@ fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
 
 /// Servers cut the name of a transaction to so many characters.
 const MAX_NAME: usize = 200;
+
+/// Servers cut the origin of a span to so many characters.
+const MAX_ORIGIN: usize = 128;
 
 /// Servers cut the operation of a span to so many characters.
 const MAX_OP: usize = 128;

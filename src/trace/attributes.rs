@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::record::SpanNumber;
@@ -137,7 +138,7 @@ impl Attributes {
 /// memory for the text is kept for the next value on this thread.
 pub(crate) fn with_json(value: impl Serialize, f: impl FnOnce(&[u8])) {
     with_scratch(f, |text| {
-        let mut serializer = Serializer::with_formatter(&mut *text, JsonForServers);
+        let mut serializer = Serializer::with_formatter(&mut *text, JsonForServers::default());
         if let Err(error) = value.serialize(&mut serializer) {
             text.clear();
             // Writing a string into memory can't fail.
@@ -167,13 +168,64 @@ fn with_scratch(f: impl FnOnce(&[u8]), write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Compact JSON whose integers servers can read: those over 64 bits are strings.
-struct JsonForServers;
+/// Compact JSON that servers can read: integers over 64 bits are strings, and
+/// what nests too deeply is an error.
+#[derive(Clone, Default)]
+struct JsonForServers {
+    depth: u32,
+}
+
+impl JsonForServers {
+    fn descend(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(io::Error::other("nested too deeply"));
+        }
+        Ok(())
+    }
+}
 
 impl Formatter for JsonForServers {
-    fn write_i128<W>(&mut self, writer: &mut W, value: i128) -> std::io::Result<()>
+    #[inline]
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.descend()?;
+        writer.write_all(b"[")
+    }
+
+    #[inline]
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"]")
+    }
+
+    #[inline]
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.descend()?;
+        writer.write_all(b"{")
+    }
+
+    #[inline]
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"}")
+    }
+
+    /// JSON that came as text may be more than servers read, and is a string then.
+    fn write_raw_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        match serde_json::from_str::<Value>(fragment) {
+            Ok(value) => value.serialize(&mut Serializer::with_formatter(writer, self.clone()))?,
+            Err(_) => serde_json::to_writer(writer, fragment)?,
+        }
+        Ok(())
+    }
+
+    fn write_i128<W>(&mut self, writer: &mut W, value: i128) -> io::Result<()>
     where
-        W: ?Sized + std::io::Write,
+        W: ?Sized + Write,
     {
         match i64::try_from(value) {
             Ok(value) => self.write_i64(writer, value),
@@ -181,9 +233,9 @@ impl Formatter for JsonForServers {
         }
     }
 
-    fn write_u128<W>(&mut self, writer: &mut W, value: u128) -> std::io::Result<()>
+    fn write_u128<W>(&mut self, writer: &mut W, value: u128) -> io::Result<()>
     where
-        W: ?Sized + std::io::Write,
+        W: ?Sized + Write,
     {
         match u64::try_from(value) {
             Ok(value) => self.write_u64(writer, value),
@@ -191,6 +243,10 @@ impl Formatter for JsonForServers {
         }
     }
 }
+
+/// Readers refuse JSON that is nested 128 levels deep, and with it the whole
+/// transaction, of which an attribute is the fifth level.
+const MAX_DEPTH: u32 = 100;
 
 /// Below these lengths it is not worth looking for what was overwritten.
 const TIDY_AT: usize = 4_096;
@@ -222,6 +278,19 @@ mod tests {
         assert_eq!(json(-5_i128), "-5");
         let keys_are_lists = std::collections::BTreeMap::from([([1], 2)]);
         assert_eq!(json(keys_are_lists), "\"key must be a string\"");
+    }
+
+    #[test]
+    fn what_makes_readers_refuse_the_whole_transaction_is_replaced() {
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+        assert_eq!(json(nested(100)), nested(100).to_string());
+        assert_eq!(json(nested(101)), "\"nested too deeply\"");
+        let raw = |text| json(serde_json::from_str::<&serde_json::value::RawValue>(text).unwrap());
+        assert_eq!(raw(r#"{ "b": [1, 2] }"#), r#"{"b":[1,2]}"#);
+        assert_eq!(raw("1e999"), r#""1e999""#);
+        assert_eq!(raw(r#""\ud800""#), r#""\"\\ud800\"""#);
+        let deep = format!("{}{}", "[".repeat(110), "]".repeat(110));
+        assert_eq!(raw(&deep), "\"nested too deeply\"");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::context::Context;
 use super::future::{InSpan, InTransaction};
-use super::record::{Change, Record, SpanNumber};
+use super::record::{Record, SpanNumber};
 use super::sampling::Sampling;
 use super::shared::{NO_TASK, ROOT_TASK, Shared};
 use super::span::{OpenSpan, Place, Span};
@@ -125,6 +125,8 @@ impl SpanBuilder {
     }
 
     /// Makes it a child of a certain span instead of the current one.
+    ///
+    /// A handle from outside of any transaction leaves it with the current one.
     pub fn child_of(mut self, parent: &Span) -> Self {
         self.more.get_or_insert_default().parent = Some(parent.clone());
         self
@@ -151,15 +153,17 @@ impl SpanBuilder {
     /// if `f` panics; the panic goes on.
     #[inline]
     pub fn in_scope<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
+        if let Some(parent) = self.take_parent() {
+            let parent = Span {
+                place: Some(parent),
+            };
+            return parent.in_scope(|| self.in_scope(f));
+        }
         let mut entered = Entered {
             span: Span::none(),
             current: SpanNumber::new(0, 0),
             status: SpanStatus::InternalError,
         };
-        if self.more.is_some() {
-            let span = self.start();
-            return span.in_scope(|| f(&span));
-        }
         if task::with(|task| Some(task.spans.as_ref()?.is_sampled())) == Some(true) {
             entered.enter(&mut self);
         }
@@ -178,30 +182,31 @@ impl SpanBuilder {
     /// Starts the span and returns it, for work that is neither a closure nor a future.
     pub fn start(mut self) -> OpenSpan {
         let place = match self.take_parent() {
-            Some(parent) => parent.place.map(|parent| self.start_below(parent)),
+            Some(parent) => Some(self.start_below(parent)),
             None => task::with(|task| Some(task.spans.as_mut()?.start(&mut self))),
         };
         OpenSpan::new(Span { place })
     }
 
-    /// The parent that was given, if one was.
-    pub(super) fn take_parent(&mut self) -> Option<Span> {
-        self.more.as_mut()?.parent.take()
+    /// Whether a parent was given.
+    #[inline]
+    pub(super) fn has_parent(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.parent.is_some())
+    }
+
+    /// Where the parent is that was given, if one was.
+    #[inline]
+    pub(super) fn take_parent(&mut self) -> Option<Place> {
+        self.more.as_mut()?.parent.take()?.place
     }
 
     /// Starts the span below another one: in the current task if that records
     /// the same trace, else with the trace.
-    pub(super) fn start_below(&mut self, parent: Place) -> Place {
-        let Place { trace, number, .. } = parent;
-        let here = in_task_of(&trace, |spans| {
-            let current = spans.set_current(number);
-            let place = spans.start(self);
-            spans.set_current(current);
-            Some(place)
-        });
-        if let Some(place) = here {
+    fn start_below(&mut self, parent: Place) -> Place {
+        if let Some(place) = self.start_here_below(&parent) {
             return place;
         }
+        let Place { trace, number, .. } = parent;
         let started = if trace.sampling.sampled {
             trace.start_away(self.take_record(&trace, number))
         } else {
@@ -212,6 +217,16 @@ impl SpanBuilder {
             number: started.unwrap_or(number),
             recorded: started.is_some(),
         }
+    }
+
+    /// Starts the span in the current task, if that records the trace of its parent.
+    pub(super) fn start_here_below(&mut self, parent: &Place) -> Option<Place> {
+        in_task_of(&parent.trace, |spans| {
+            let current = spans.set_current(parent.number);
+            let place = spans.start(self);
+            spans.set_current(current);
+            Some(place)
+        })
     }
 
     /// Takes the record out of it, of a span that starts now unless another time was given.
@@ -299,12 +314,10 @@ impl TransactionBuilder {
                 shared.buffer.records.push(record);
             }
         }
-        OpenSpan::new(Span {
-            place: Some(Place {
-                trace,
-                number,
-                recorded,
-            }),
+        OpenSpan::root(Place {
+            trace,
+            number,
+            recorded,
         })
     }
 
@@ -410,7 +423,7 @@ impl Entered {
             Some(())
         });
         if let Some(place) = self.span.place.take() {
-            place.end(Change::End(Ticks::now(), self.status));
+            place.end(Ticks::now(), self.status);
         }
     }
 }

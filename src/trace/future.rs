@@ -11,7 +11,6 @@ use pin_project::{pin_project, pinned_drop};
 
 use super::builder::{SpanBuilder, TransactionBuilder, span, transaction};
 use super::context::Context;
-use super::record::Change;
 use super::span::{Place, Restore, Span, current_span};
 use super::task::{DropAs, TaskSpans, in_task_of, set_dropped_as};
 use crate::client::Client;
@@ -254,13 +253,7 @@ impl<F: Future> Future for InSpan<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         if this.carried.stage == Stage::Waiting {
-            if this.carried.place.is_some()
-                || task::with(|task| task.spans.as_ref().map(drop)).is_some()
-            {
-                this.carried.start();
-            } else {
-                this.carried.stage = Stage::Idle;
-            }
+            this.carried.start();
         }
         let output = this
             .carried
@@ -295,22 +288,32 @@ impl CarriedSpan {
         }
     }
 
-    /// Starts the span in the task that polls, or in one of its own.
-    #[inline(never)]
+    /// Starts the span, unless there is nothing that it could be a part of.
+    #[inline]
     fn start(&mut self) {
         self.stage = Stage::Idle;
-        if let Some(parent) = self.span.take_parent().and_then(|parent| parent.place) {
-            let place = self.span.start_below(parent);
-            self.set(Some(place));
-            return;
+        let is_in_trace = || task::with(|task| task.spans.as_ref().map(drop)).is_some();
+        if self.place.is_some() || self.span.has_parent() || is_in_trace() {
+            self.start_in_trace();
         }
-        let here = task::with(|task| {
-            let spans = task.spans.as_mut()?;
-            if let Some(place) = self.place.take() {
-                spans.take_back(place.trace);
-            }
-            Some(spans.start(&mut self.span))
-        });
+    }
+
+    /// Starts the span in the task that polls, or in one of its own.
+    #[inline(never)]
+    fn start_in_trace(&mut self) {
+        let here = if let Some(parent) = self.span.take_parent() {
+            let here = self.span.start_here_below(&parent);
+            self.place = Some(parent);
+            here
+        } else {
+            task::with(|task| {
+                let spans = task.spans.as_mut()?;
+                if let Some(place) = self.place.take() {
+                    spans.take_back(place.trace);
+                }
+                Some(spans.start(&mut self.span))
+            })
+        };
         if here.is_some() {
             self.set(here);
         } else if let Some(Place { trace, number, .. }) = self.place.take() {
@@ -382,7 +385,7 @@ impl CarriedSpan {
             Some(())
         });
         if let Some(place) = place {
-            place.end(Change::End(Ticks::now(), status));
+            place.end(Ticks::now(), status);
         }
     }
 }
@@ -392,8 +395,7 @@ struct EndAsPanicked<'a>(&'a Place);
 
 impl Drop for EndAsPanicked<'_> {
     fn drop(&mut self) {
-        self.0
-            .end(Change::End(Ticks::now(), SpanStatus::InternalError));
+        self.0.end(Ticks::now(), SpanStatus::InternalError);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
@@ -59,6 +60,8 @@ pub(super) struct Place {
 #[must_use = "a span ends as soon as it is dropped"]
 pub struct OpenSpan {
     span: Span,
+    /// Whether the transaction ends with it.
+    is_root: bool,
 }
 
 /// The span that the current code runs in, `None` outside of any transaction.
@@ -217,13 +220,10 @@ impl Place {
         });
     }
 
-    /// Ends the span, and with a root that has no task of its own the transaction.
-    pub(super) fn end(&self, change: Change) {
-        if self.number == self.trace.root && self.number.task() == NO_TASK {
-            let scope = std::mem::take(&mut self.trace.shared().scope);
-            Arc::clone(&self.trace).root_ended(SpanBuffer::default(), change, 0, scope);
-        } else if self.recorded {
-            self.change(change);
+    /// Ends the span, if it is recorded.
+    pub(super) fn end(&self, ticks: Ticks, status: SpanStatus) {
+        if self.recorded {
+            self.change(Change::End(ticks, status));
         }
     }
 
@@ -242,7 +242,18 @@ impl Place {
 
 impl OpenSpan {
     pub(super) fn new(span: Span) -> Self {
-        Self { span }
+        Self {
+            span,
+            is_root: false,
+        }
+    }
+
+    /// The root of a transaction without a task of its own.
+    pub(super) fn root(place: Place) -> Self {
+        Self {
+            span: Span { place: Some(place) },
+            is_root: true,
+        }
     }
 
     /// Ends the span now, as `ok` unless another status was set.
@@ -270,7 +281,13 @@ impl OpenSpan {
             Some(time) => place.trace.anchor.ticks_at(time),
             None => Ticks::now(),
         };
-        place.end(Change::End(ticks, status));
+        if self.is_root {
+            let scope = mem::take(&mut place.trace.shared().scope);
+            let end = Change::End(ticks, status);
+            place.trace.root_ended(SpanBuffer::default(), end, 0, scope);
+        } else {
+            place.end(ticks, status);
+        }
     }
 }
 
