@@ -68,6 +68,10 @@
 //! | that it failed | `work.record_err().in_span(…)`, [`Span::set_status`] |
 //! | what holds for the whole transaction | [`set_tag`], [`set_user`], [`set_context`], [`configure_scope`] |
 //!
+//! The first word is the kind of work, best one that Sentry knows: `http.server`, `http.client`,
+//! `db.query`, `cache.get`, `queue.process`, `task`, `function`. The second says what exactly is
+//! done; leave numbers that are never the same again to [`Span::set_data`].
+//!
 //! # How spans follow the work
 //!
 //! A span belongs to the task that started it, and is current in what it wraps. Futures that one
@@ -86,6 +90,10 @@
 //! A future that is dropped before it is ready ends its spans as `cancelled`, and a panic ends
 //! them as `internal_error`. A task that outlives its transaction is sent as a transaction of its
 //! own in the same trace. Nobody waits for it.
+//!
+//! A closure that returns a future ends its span when it returns, before the future runs, so wrap
+//! the future. A task that is aborted ends only when the runtime has got to it, and so may outlive
+//! a transaction that ends at the same moment; `join_set.shutdown().await` waits for that.
 //!
 //! # Before the program ends
 //!
