@@ -114,13 +114,13 @@ async fn transactions_of_every_kind(receiver: &mut Receiver) {
     let arrived = next(receiver).await;
     assert_eq!(arrived.contexts["trace"]["data"]["numbers"], 2);
 
-    let session = taskspan::transaction("websocket.server", "a handle").start();
+    let connection = taskspan::transaction("websocket.server", "a handle").start();
     load()
         .in_span("message", "first")
-        .in_scope_of(&session)
+        .in_scope_of(&connection)
         .await;
-    session.in_scope(|| taskspan::span("message", "second").in_scope(|_| ()));
-    session.finish();
+    connection.in_scope(|| taskspan::span("message", "second").in_scope(|_| ()));
+    connection.finish();
     let arrived = next(receiver).await;
     assert_tree(&arrived, ["websocket.server > message"; 2]);
 }

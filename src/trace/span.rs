@@ -62,13 +62,13 @@ pub(super) struct Place {
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
 /// # async {
-/// let session = taskspan::transaction("websocket.server", "session").start();
+/// let connection = taskspan::transaction("websocket.server", "connection").start();
 /// for message in ["first", "second"] {
-///     // In this order: the span lies below the session.
-///     async {}.in_span("message", message).in_scope_of(&session).await;
+///     // In this order: the span lies below the connection.
+///     async {}.in_span("message", message).in_scope_of(&connection).await;
 /// }
-/// session.start_child("close", "handshake").finish();
-/// session.finish();
+/// connection.start_child("close", "handshake").finish();
+/// connection.finish();
 /// # }
 /// # .with_client(&client)
 /// # .await;
