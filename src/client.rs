@@ -66,7 +66,22 @@ pub(crate) struct Identity {
 /// It is used by every transaction that is not started under a client of its
 /// own ([`Instrument::with_client`](crate::Instrument::with_client)), and it
 /// replaces the one that was installed before, which is the caller's to close.
-/// Its background task runs on the current runtime.
+/// Its background task runs on the current runtime, which needs I/O and time
+/// enabled, as `#[tokio::main]` has them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use taskspan::Options;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Without a DSN nothing is sent. Most programs take `Options::from_env()?`.
+/// let client = taskspan::init(Options::default().traces_sample_rate(1.0))?;
+/// assert!(!client.is_enabled());
+///
+/// client.close(Duration::from_secs(2)).await;
+/// # Ok(()) }
+/// ```
 ///
 /// The first call in a process measures the clock for up to 200 ms.
 ///
@@ -163,7 +178,8 @@ impl Client {
     ///
     /// It is right on every kind of runtime, also from several tasks at once,
     /// and once more after it has returned. Transactions that end later are
-    /// counted as dropped because the client is closed.
+    /// counted as dropped because the client is closed: wait for tasks that
+    /// should still be sent, as their transactions are in no number before they end.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -1,6 +1,5 @@
 //! The scope below all others. It is one for the process, so there is one test.
 
-#![cfg(feature = "test")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::panic::{catch_unwind, resume_unwind};

@@ -1,6 +1,5 @@
 //! No program, however wrong, records a tree of spans for which a server would refuse a transaction.
 
-#![cfg(all(feature = "local", feature = "test"))]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "support/checker.rs"]

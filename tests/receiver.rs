@@ -1,6 +1,5 @@
 //! The embedded receiver, over real sockets and with HTTP written by hand.
 
-#![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::io::{self, Write};

@@ -1,6 +1,5 @@
 //! What is sent, to the letter: payload, envelope header, tags and scope data.
 
-#![cfg(all(feature = "local", feature = "test"))]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "not all of the checker is used here")]
 

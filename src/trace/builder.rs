@@ -66,7 +66,8 @@ pub struct TransactionBuilder {
 /// ```
 ///
 /// The closure is not asynchronous, so a span can't be left open across an
-/// `.await` by mistake. Use [`Instrument::in_span`](crate::Instrument::in_span) on futures.
+/// `.await` by mistake. Use [`Instrument::in_span`](crate::Instrument::in_span) on futures: a
+/// closure that returns one measures no more than how long it takes to make it.
 ///
 /// ```compile_fail,E0728
 /// # async fn render() {}

@@ -28,6 +28,21 @@ pub trait Instrument: Future + Sized {
     /// See [`transaction`](crate::transaction) for more to set, and for what
     /// happens inside of another transaction.
     ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+    /// async fn import() -> usize {
+    ///     3
+    /// }
+    ///
+    /// let work = import().in_transaction("task", "import items");
+    /// # let work = work.with_client(&client);
+    /// assert_eq!(work.await, 3);
+    /// # assert_eq!(sent.tree(), "task import items (ok)\n");
+    /// # }
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// A future that is dropped before it is ready ends the transaction, as
@@ -112,7 +127,8 @@ pub trait Instrument: Future + Sized {
 
     /// Sets the status of the current span to `internal_error` if the future is ready with an `Err`.
     ///
-    /// It stands inside the span that it is about:
+    /// It stands inside the span that it is about, before `in_span`. After it, it would be
+    /// about the span around that one.
     ///
     /// ```
     /// # use taskspan::Instrument;

@@ -57,6 +57,25 @@ pub(super) struct Place {
 /// was not ready. Once the transaction has ended it can't be added to any more:
 /// a span that is still open then is sent with the end of the transaction and
 /// the status `deadline_exceeded`, as servers would do it.
+///
+/// ```
+/// # use taskspan::{Instrument, Options};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// # async {
+/// let connection = taskspan::transaction("websocket.server", "connection").start();
+/// for message in ["first", "second"] {
+///     // In this order: the span lies below the connection.
+///     async {}.in_span("message", message).in_scope_of(&connection).await;
+/// }
+/// connection.start_child("close", "handshake").finish();
+/// connection.finish();
+/// # }
+/// # .with_client(&client)
+/// # .await;
+/// # assert_eq!(sent.transactions()[0].spans.len(), 3);
+/// # }
+/// ```
 #[must_use = "a span ends as soon as it is dropped"]
 pub struct OpenSpan {
     span: Span,
@@ -65,6 +84,26 @@ pub struct OpenSpan {
 }
 
 /// The span that the current code runs in, `None` outside of any transaction.
+///
+/// ```
+/// # use taskspan::{Instrument, Options};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// async fn load() {
+///     if let Some(span) = taskspan::current_span() {
+///         span.set_data("cache.hit", true);
+///     }
+/// }
+///
+/// async { load().in_span("cache.get", "items").await }
+///     .in_transaction("task", "import")
+/// #   .with_client(&client)
+///     .await;
+/// # assert_eq!(sent.transactions()[0].spans[0].data.get("cache.hit"), Some(true.into()));
+///
+/// assert!(taskspan::current_span().is_none());
+/// # }
+/// ```
 pub fn current_span() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_mut()?;
@@ -75,6 +114,22 @@ pub fn current_span() -> Option<Span> {
 }
 
 /// The root span of the transaction that the current code runs in, `None` outside of any.
+///
+/// ```
+/// # use taskspan::{Instrument, Options};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// async {
+///     if let Some(transaction) = taskspan::current_transaction() {
+///         transaction.set_name("GET /items/{id}");
+///     }
+/// }
+/// .in_transaction("http.server", "GET /items/7")
+/// # .with_client(&client)
+/// .await;
+/// # assert_eq!(sent.transactions()[0].name, "GET /items/{id}");
+/// # }
+/// ```
 pub fn current_transaction() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_mut()?;

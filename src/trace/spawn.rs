@@ -14,6 +14,21 @@ use crate::trace::task::DropAs;
 /// the same trace, under the span that spawned it. Aborting it ends its spans
 /// as `cancelled`.
 ///
+/// ```
+/// # use taskspan::{Instrument, Options};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// async {
+///     let upload = taskspan::spawn(async {}.in_span("http.client", "PUT /items"));
+///     upload.await.expect("it does not panic");
+/// }
+/// .in_transaction("task", "import")
+/// # .with_client(&client)
+/// .await;
+/// # assert_eq!(sent.tree(), "task import (ok)\n  http.client PUT /items (ok)\n");
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Panics outside of a Tokio runtime, as [`tokio::spawn`] does.
@@ -65,6 +80,27 @@ where
 }
 
 /// Spawns tasks of a [`JoinSet`] that stay in the current transaction, span and scope.
+///
+/// ```
+/// # use taskspan::{Instrument, Options};
+/// use taskspan::JoinSetExt;
+/// use tokio::task::JoinSet;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// async {
+///     let mut parts = JoinSet::new();
+///     for part in ["first", "second"] {
+///         parts.spawn_in_current_scope(async {}.in_span("http.client", part));
+///     }
+///     parts.join_all().await;
+/// }
+/// .in_transaction("task", "import")
+/// # .with_client(&client)
+/// .await;
+/// # assert_eq!(sent.transactions()[0].spans.len(), 2);
+/// # }
+/// ```
 pub trait JoinSetExt<T> {
     /// Spawns a task as [`spawn`] does.
     ///
