@@ -118,6 +118,9 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, InitError> {
         options.validate()?;
         diagnostics::enable(options.debug);
+        if options.dsn.is_some() && options.traces_sample_rate.is_none() {
+            diagnostics::once(diagnostics::Topic::NoSampleRate);
+        }
         let delivery = match &options.dsn {
             None => Delivery::Disabled,
             Some(dsn) => {

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub(crate) enum Topic {
     /// There is no client, or it has no DSN.
     NoClient,
+    /// There is a DSN, and no rate to sample with.
+    NoSampleRate,
     /// A transaction has more spans than are recorded.
     SpanLimit,
     /// Scope data was set where there is no scope.
@@ -46,6 +48,7 @@ impl Topic {
             Self::NoClient => {
                 "a transaction was not recorded: there is no client, or it has no DSN"
             }
+            Self::NoSampleRate => "nothing will be recorded: `traces_sample_rate` is not set",
             Self::SpanLimit => {
                 "a transaction has reached its limit of spans: further ones are counted, not recorded"
             }

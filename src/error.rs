@@ -16,17 +16,18 @@ pub enum InitError {
 
 impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Options(_) => "an option cannot be used",
-            Self::NoRuntime => "there is no Tokio runtime here to deliver anything in",
-        })
+        match self {
+            Self::Options(error) => error.fmt(f),
+            Self::NoRuntime => f.write_str("there is no Tokio runtime here to deliver anything in"),
+        }
     }
 }
 
 impl std::error::Error for InitError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Options(error) => Some(error),
+            // Its own text is this one's, so what comes next is its source.
+            Self::Options(error) => error.source(),
             Self::NoRuntime => None,
         }
     }

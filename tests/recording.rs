@@ -324,6 +324,23 @@ async fn an_err_is_recorded_with_one_word() {
         tree,
         "task t (ok)\n  a fails (internal_error)\n  a works (ok)\n"
     );
+    let (client, sent) = client();
+    async {
+        let failed = ready(Err::<(), _>("no"))
+            .in_span("a", "fails")
+            .record_err()
+            .await;
+        assert_eq!(failed, Err("no"));
+        let fails = ready(Err::<(), _>("no")).in_transaction("b", "fails too");
+        fails.record_err().await.unwrap_err();
+    }
+    .in_transaction("task", "t")
+    .with_client(&client)
+    .await;
+    assert_eq!(
+        sent.tree(),
+        "b fails too (internal_error)\ntask t (ok)\n  a fails (internal_error)\n"
+    );
 }
 
 #[tokio::test]

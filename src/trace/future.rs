@@ -127,14 +127,15 @@ pub trait Instrument: Future + Sized {
 
     /// Sets the status of the current span to `internal_error` if the future is ready with an `Err`.
     ///
-    /// It stands inside the span that it is about, before `in_span`. After it, it would be
-    /// about the span around that one.
+    /// It may stand before [`in_span`](Self::in_span) and
+    /// [`in_transaction`](Self::in_transaction) or right behind them; either way it is about the
+    /// span that they carry.
     ///
     /// ```
     /// # use taskspan::Instrument;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let load = async { Err::<(), _>("no such table") };
-    /// let result = load.record_err().in_span("db.query", "SELECT * FROM items").await;
+    /// let result = load.in_span("db.query", "SELECT * FROM items").record_err().await;
     /// assert_eq!(result, Err("no such table"));
     /// # }
     /// ```
@@ -142,7 +143,7 @@ pub trait Instrument: Future + Sized {
     where
         Self: Future<Output = Result<T, E>>,
     {
-        RecordErr { inner: self }
+        RecordErr::new(self)
     }
 }
 
@@ -216,6 +217,19 @@ impl<F> InTransaction<F> {
     }
 }
 
+impl<F: Future> InTransaction<F> {
+    /// Sets the status of this transaction to `internal_error` if the future is ready with an `Err`.
+    pub fn record_err<T, E>(self) -> InTransaction<RecordErr<F>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        InTransaction {
+            start: self.start,
+            scoped: self.scoped.map(RecordErr::new),
+        }
+    }
+}
+
 impl<F: Future> Future for InTransaction<F> {
     type Output = F::Output;
 
@@ -249,6 +263,20 @@ impl<F: Future> Future for InScope<F> {
             this.scoped.as_mut().open(Some(context.open()));
         }
         this.scoped.poll(cx)
+    }
+}
+
+impl<F: Future> InSpan<F> {
+    /// Sets the status of this span to `internal_error` if the future is ready with an `Err`.
+    pub fn record_err<T, E>(mut self) -> InSpan<RecordErr<F>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let inner = self.inner.take().map(RecordErr::new);
+        InSpan {
+            carried: mem::replace(&mut self.carried, CarriedSpan::nothing()),
+            inner,
+        }
     }
 }
 
@@ -293,6 +321,15 @@ impl<F> PinnedDrop for InSpan<F> {
 }
 
 impl CarriedSpan {
+    fn nothing() -> Self {
+        Self {
+            stage: Stage::Idle,
+            span: span("", ""),
+            place: None,
+            own: None,
+        }
+    }
+
     #[inline]
     fn new(span: SpanBuilder) -> Self {
         let place = current_span().and_then(|span| span.place);
@@ -424,6 +461,12 @@ fn cancel(f: impl FnOnce()) {
     }
 }
 
+impl<F> RecordErr<F> {
+    fn new(inner: F) -> Self {
+        Self { inner }
+    }
+}
+
 impl<F, T, E> Future for RecordErr<F>
 where
     F: Future<Output = Result<T, E>>,
@@ -465,6 +508,13 @@ struct Scoped<F> {
 }
 
 impl<F> Scoped<F> {
+    fn map<G>(mut self, f: impl FnOnce(F) -> G) -> Scoped<G> {
+        Scoped {
+            scope: self.scope.take(),
+            inner: self.inner.take().map(f),
+        }
+    }
+
     fn new(inner: F) -> Self {
         Self {
             scope: None,
