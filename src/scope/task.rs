@@ -74,8 +74,9 @@ impl Drop for Entered<'_> {
     }
 }
 
+/// Exchanges what is current for what is in `scope`. See [`enter`] for where that can be paired.
 #[inline]
-fn swap(scope: &mut Option<Box<TaskScope>>) {
+pub(crate) fn swap(scope: &mut Option<Box<TaskScope>>) {
     let entering = ManuallyDrop::new(scope.take());
     *scope = ManuallyDrop::into_inner(SLOT.replace(entering));
 }

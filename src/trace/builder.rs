@@ -184,15 +184,9 @@ impl SpanBuilder {
     pub fn start(mut self) -> OpenSpan {
         let place = match self.take_parent() {
             Some(parent) => Some(self.start_below(parent)),
-            None => task::with(|task| Some(task.spans.as_mut()?.start(&mut self))),
+            None => task::with(|task| Some(task.spans.as_mut()?.start(&mut self, None))),
         };
         OpenSpan::new(Span { place })
-    }
-
-    /// Whether a parent was given.
-    #[inline]
-    pub(super) fn has_parent(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.parent.is_some())
     }
 
     /// Where the parent is that was given, if one was.
@@ -224,7 +218,7 @@ impl SpanBuilder {
     pub(super) fn start_here_below(&mut self, parent: &Place) -> Option<Place> {
         in_task_of(&parent.trace, |spans| {
             let current = spans.set_current(parent.number);
-            let place = spans.start(self);
+            let place = spans.start(self, None);
             spans.set_current(current);
             Some(place)
         })
@@ -405,7 +399,7 @@ impl Entered {
     fn enter(&mut self, span: &mut SpanBuilder) {
         task::with(|task| {
             let spans = task.spans.as_mut()?;
-            self.span.place = Some(spans.start(span));
+            self.span.place = Some(spans.start(span, None));
             let number = self.span.place.as_ref()?.number;
             self.current = spans.set_current(number);
             Some(())

@@ -11,7 +11,8 @@ use pin_project::{pin_project, pinned_drop};
 
 use super::builder::{SpanBuilder, TransactionBuilder, span, transaction};
 use super::context::Context;
-use super::span::{Place, Restore, Span, current_span};
+use super::record::SpanNumber;
+use super::span::{Place, Span, current_span};
 use super::task::{DropAs, TaskSpans, in_task_of, set_dropped_as};
 use crate::client::Client;
 use crate::clock::Ticks;
@@ -295,16 +296,15 @@ impl<F: Future> Future for InSpan<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        if this.carried.stage == Stage::Waiting {
-            this.carried.start();
+        let this = self.project();
+        let mut polling = this.carried.enter();
+        let output = poll_and_drop(this.inner, cx);
+        if output.is_ready() {
+            polling.end_as = Some(SpanStatus::Ok);
+        } else {
+            polling.end_as = None;
         }
-        let output = this
-            .carried
-            .enter(|| poll_and_drop(this.inner.as_mut(), cx));
-        let output = ready!(output);
-        this.carried.end(SpanStatus::Ok);
-        Poll::Ready(output)
+        output
     }
 }
 
@@ -313,9 +313,10 @@ impl<F> PinnedDrop for InSpan<F> {
     #[inline]
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if this.inner.is_some() {
-            this.carried.enter(|| cancel(|| this.inner.set(None)));
-            this.carried.end(SpanStatus::Cancelled);
+        if this.inner.is_some() && this.carried.stage != Stage::Waiting {
+            let mut polling = this.carried.enter();
+            cancel(|| this.inner.set(None));
+            polling.end_as = Some(SpanStatus::Cancelled);
         }
     }
 }
@@ -341,114 +342,174 @@ impl CarriedSpan {
         }
     }
 
-    /// Starts the span, unless there is nothing that it could be a part of.
+    /// Makes the span the current one. It starts now if it has not yet.
     #[inline]
-    fn start(&mut self) {
-        self.stage = Stage::Idle;
-        let is_in_trace = || task::with(|task| task.spans.as_ref().map(drop)).is_some();
-        if self.place.is_some() || self.span.has_parent() || is_in_trace() {
-            self.start_in_trace();
+    fn enter(&mut self) -> Polling<'_> {
+        let entry = match (self.stage, &self.place) {
+            (Stage::Waiting, _) => self.start(),
+            (Stage::Running, Some(place)) => {
+                let before =
+                    in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
+                before.map_or_else(|| self.enter_own(), |before| Entry::Here { before })
+            }
+            _ if self.own.is_none() => Entry::Nothing,
+            _ => self.enter_own(),
+        };
+        Polling {
+            carried: self,
+            entry,
+            end_as: Some(SpanStatus::InternalError),
         }
     }
 
-    /// Starts the span in the task that polls, or in one of its own.
+    /// Enters what the future is polled in away from its trace.
+    #[cold]
+    fn enter_own(&mut self) -> Entry {
+        if let (None, Some(place)) = (&self.own, &self.place) {
+            self.own = Some(place.task_scope());
+        }
+        task::swap(&mut self.own);
+        Entry::Own
+    }
+
+    /// Starts the span in the task that polls, or in one of its own, if there
+    /// is anything that it could be a part of.
     #[inline(never)]
-    fn start_in_trace(&mut self) {
-        let here = if let Some(parent) = self.span.take_parent() {
-            let here = self.span.start_here_below(&parent);
-            self.place = Some(parent);
-            here
-        } else {
-            task::with(|task| {
-                let spans = task.spans.as_mut()?;
-                if let Some(place) = self.place.take() {
-                    spans.take_back(place.trace);
-                }
-                Some(spans.start(&mut self.span))
-            })
-        };
-        if here.is_some() {
-            self.set(here);
-        } else if let Some(Place { trace, number, .. }) = self.place.take() {
-            let scope = trace.shared().scope.clone();
-            let mut spans = TaskSpans::below(trace, number, false);
-            let place = spans.start(&mut self.span);
-            self.set(Some(place));
-            self.own = Some(TaskScope::new(None, Some(spans), scope));
+    fn start(&mut self) -> Entry {
+        self.stage = Stage::Idle;
+        if let Some(parent) = self.span.take_parent() {
+            return self.start_below(parent);
+        }
+        match task::with(|task| Some(self.start_in(task.spans.as_mut()?))) {
+            Some(before) => Entry::Here { before },
+            None => match self.place.take() {
+                Some(parent) => self.start_in_own(parent),
+                None => Entry::Nothing,
+            },
         }
     }
 
-    fn set(&mut self, place: Option<Place>) {
-        let recorded = place.as_ref().is_some_and(|place| place.recorded);
-        self.stage = if recorded {
-            Stage::Running
+    /// Starts the span in a task and tells which one was current there.
+    #[inline(always)]
+    fn start_in(&mut self, spans: &mut TaskSpans) -> SpanNumber {
+        let before = spans.current();
+        let reference = self.place.take();
+        if !spans.is_sampled() {
+            if let Some(place) = reference {
+                spans.take_back(place.trace);
+            }
+            return before;
+        }
+        let place = spans.start(&mut self.span, reference);
+        if place.recorded {
+            spans.set_current(place.number);
+            self.stage = Stage::Running;
+            self.place = Some(place);
         } else {
-            Stage::Idle
-        };
-        self.place = place;
+            spans.take_back(place.trace);
+        }
+        before
     }
 
-    /// Runs a poll with the span as the current one.
-    #[inline]
-    fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        let Some(place) = self.place.as_ref().filter(|_| self.stage == Stage::Running) else {
-            if self.own.is_none() {
-                return f();
+    #[cold]
+    fn start_below(&mut self, parent: Place) -> Entry {
+        let here = in_task_of(&parent.trace, |spans| {
+            let before = spans.set_current(parent.number);
+            self.start_in(spans);
+            if self.stage == Stage::Idle {
+                spans.set_current(before);
             }
-            let _entered = task::enter(&mut self.own);
-            return f();
-        };
-        let unwinding = EndAsPanicked(place);
-        let current = in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
-        let result = if let Some(current) = current {
-            let _restore = Restore {
-                trace: &place.trace,
-                current,
-            };
-            f()
-        } else {
-            if self.own.is_none() {
-                self.own = Some(place.task_scope());
-            }
-            let _entered = task::enter(&mut self.own);
-            f()
-        };
-        mem::forget(unwinding);
-        result
+            Some(before)
+        });
+        match here {
+            Some(before) => Entry::Here { before },
+            None => self.start_in_own(parent),
+        }
     }
 
-    /// Ends the span, if it runs, and what it was polled in.
+    #[cold]
+    fn start_in_own(&mut self, parent: Place) -> Entry {
+        let Place { trace, number, .. } = parent;
+        let scope = trace.shared().scope.clone();
+        let mut spans = TaskSpans::below(trace, number, false);
+        self.start_in(&mut spans);
+        self.own = Some(TaskScope::new(None, Some(spans), scope));
+        task::swap(&mut self.own);
+        Entry::Own
+    }
+
+    /// Makes current what was before, and ends the span if there is a status for it.
     #[inline]
-    fn end(&mut self, status: SpanStatus) {
-        if self.stage == Stage::Running {
-            self.end_running(status);
+    fn leave(&mut self, entry: &Entry, end_as: Option<SpanStatus>) {
+        match (entry, end_as) {
+            (Entry::Nothing, _) => {}
+            (Entry::Here { before }, None) => self.pause(*before),
+            (Entry::Here { before }, Some(status)) => self.end_here(*before, status),
+            (Entry::Own, end_as) => {
+                task::swap(&mut self.own);
+                if let Some(status) = end_as {
+                    self.end_away(status);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn pause(&self, before: SpanNumber) {
+        task::with(|task| {
+            task.spans.as_mut()?.set_current(before);
+            Some(())
+        });
+    }
+
+    #[inline(never)]
+    fn end_here(&mut self, before: SpanNumber, status: SpanStatus) {
+        self.stage = Stage::Idle;
+        task::with(|task| {
+            let spans = task.spans.as_mut()?;
+            spans.set_current(before);
+            spans.end(self.place.take()?, status);
+            Some(())
+        });
+        self.own = None;
+    }
+
+    #[cold]
+    fn end_away(&mut self, status: SpanStatus) {
+        if let Some(place) = self.place.take() {
+            let in_own = self.own.as_mut().and_then(|own| own.spans.as_mut());
+            match in_own {
+                Some(spans) => spans.end(place, status),
+                None => place.end(Ticks::now(), status),
+            }
         }
         self.stage = Stage::Idle;
         self.own = None;
     }
-
-    #[inline(never)]
-    fn end_running(&mut self, status: SpanStatus) {
-        let mut place = self.place.take();
-        task::with(|task| {
-            let spans = task.spans.as_mut()?;
-            if Arc::ptr_eq(spans.trace(), &place.as_ref()?.trace) {
-                spans.end(place.take()?, status);
-            }
-            Some(())
-        });
-        if let Some(place) = place {
-            place.end(Ticks::now(), status);
-        }
-    }
 }
 
-/// Ends a span whose poll panics.
-struct EndAsPanicked<'a>(&'a Place);
+/// Where a poll found its span to belong.
+enum Entry {
+    /// To the task that polls, whose current span was this one before.
+    Here { before: SpanNumber },
+    /// To another trace than that of the task that polls.
+    Own,
+    /// Nowhere.
+    Nothing,
+}
 
-impl Drop for EndAsPanicked<'_> {
+/// A span that is current until this is dropped.
+struct Polling<'a> {
+    carried: &'a mut CarriedSpan,
+    entry: Entry,
+    /// How the span ends with it. Only a panic finds it as it is at the start.
+    end_as: Option<SpanStatus>,
+}
+
+impl Drop for Polling<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.0.end(Ticks::now(), SpanStatus::InternalError);
+        self.carried.leave(&self.entry, self.end_as);
     }
 }
 

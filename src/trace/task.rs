@@ -102,10 +102,14 @@ impl TaskSpans {
         self.dropped_as
     }
 
-    /// Starts a span below the current one.
+    /// Starts a span below the current one. A reference that is given is lent
+    /// to it, if it is to this trace.
     #[inline(always)]
-    pub(super) fn start(&mut self, span: &mut SpanBuilder) -> Place {
-        let trace = self.lend();
+    pub(super) fn start(&mut self, span: &mut SpanBuilder, reference: Option<Place>) -> Place {
+        let trace = match reference {
+            Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
+            _ => self.lend(),
+        };
         if !self.sampled || (self.room == 0 && !self.ask_for_room()) {
             return Place {
                 trace,
