@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::value::RawValue;
 
 use super::Trace;
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
-use super::record::{Amendment, Change, Record, SpanNumber};
-use super::shared::NO_TASK;
+use super::record::{Change, Record, SpanNumber};
+use super::shared::{Changes, NO_TASK};
 use crate::clock::Ticks;
 use crate::protocol::{self, Data, SpanStatus, Timestamp, TransactionSource};
 use crate::scope::{Scope, global};
@@ -27,8 +28,7 @@ pub(crate) struct Finished {
     /// The buffer with the root in it, and the number of its task.
     own: (u32, SpanBuffer),
     others: Vec<(u32, SpanBuffer)>,
-    amendments: BTreeMap<SpanNumber, Amendment>,
-    attributes: Attributes,
+    changes: Changes,
     scope: Scope,
     ended: Ticks,
     /// How many spans below the root are recorded.
@@ -73,31 +73,37 @@ impl Trace {
             }
             return;
         }
-        let mut shared = self.shared();
-        let away = mem::take(&mut shared.buffer);
-        let mut others = mem::take(&mut shared.handed_over);
-        if self.root.task() == NO_TASK {
-            buffer = away;
-        } else if !away.records.is_empty() {
-            others.push((NO_TASK, away));
+        let mut refused = refused;
+        let mut others = Vec::new();
+        let mut changes = Changes::default();
+        let mut left = self.shared();
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(shared) = left.as_deref_mut() {
+            let away = mem::take(&mut shared.buffer);
+            others = mem::take(&mut shared.handed_over);
+            if self.root.task() == NO_TASK {
+                buffer = away;
+            } else if !away.records.is_empty() {
+                others.push((NO_TASK, away));
+            }
+            // What was changed of spans that are still recorded stays here.
+            changes = shared.take_changes_of_ended_tasks();
+            refused = refused.saturating_add(mem::take(&mut shared.refused));
         }
         let Some(root) = buffer.records.get_mut(self.root.index()) else {
             return;
         };
-        // A late task goes by the name that the root has last.
-        if let Some(amendment) = shared.amendments.remove(&self.root) {
+        if let Some(amendment) = changes.amendments.remove(&self.root) {
             amendment.apply_to(root);
         }
         root.apply(end);
         let ended = root.end;
-        shared.ended = true;
-        if !shared.live.is_empty() {
+        if let Some(shared) = left.as_deref_mut().filter(|shared| !shared.live.is_empty()) {
+            // Late tasks go by what the root ended with.
             shared.name = root.name.clone();
+            shared.scope = scope.clone();
         }
-        // What was changed of spans that are still recorded stays here.
-        let (amendments, attributes) = shared.take_changes_of_ended_tasks();
-        let refused = refused.saturating_add(mem::take(&mut shared.refused));
-        drop(shared);
+        drop(left);
 
         let recorded = buffer.records.len()
             + others
@@ -108,8 +114,7 @@ impl Trace {
             root: Root::Recorded(self.root),
             own: (self.root.task(), buffer),
             others,
-            amendments,
-            attributes,
+            changes,
             scope,
             ended,
             children: u32::try_from(recorded - 1).unwrap_or(u32::MAX),
@@ -126,7 +131,7 @@ impl Finished {
         trace: Arc<Trace>,
         own: (u32, SpanBuffer),
         spawned_by: SpanNumber,
-        changes: (BTreeMap<SpanNumber, Amendment>, Attributes),
+        changes: Changes,
         refused: u32,
         scope: Scope,
         name: Cow<'static, str>,
@@ -145,8 +150,7 @@ impl Finished {
             root: Root::Late { spawned_by, name },
             own,
             others: Vec::new(),
-            amendments: changes.0,
-            attributes: changes.1,
+            changes,
             scope,
             ended: Ticks::now(),
             children: u32::try_from(children).unwrap_or(u32::MAX),
@@ -180,7 +184,7 @@ impl Finished {
             + size_of::<Trace>()
             + self.own.1.size()
             + others
-            + self.attributes.capacity()
+            + self.changes.attributes.capacity()
     }
 
     /// Puts the transaction together, in a form that no server refuses.
@@ -220,13 +224,13 @@ impl Finished {
             self.trace.client.buffers().put(buffer);
         }
         // What was set away from home was set after what was set there.
-        set(&mut spans, &self.attributes);
+        set(&mut spans, &self.changes.attributes);
         spans
     }
 
     /// Makes the changes that were left with the trace, and ends what did not end.
     fn change(&mut self, spans: &mut [Assembled]) {
-        for (number, amendment) in mem::take(&mut self.amendments) {
+        for (number, amendment) in mem::take(&mut self.changes.amendments) {
             if let Ok(place) = spans.binary_search_by_key(&number, |span| span.number) {
                 amendment.apply_to(&mut spans[place].record);
             }

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::future::{InSpan, InTransaction};
 use super::record::{Record, SpanNumber};
 use super::sampling::Sampling;
-use super::shared::{NO_TASK, ROOT_TASK, Shared};
+use super::shared::{NO_TASK, ROOT_TASK};
 use super::span::{OpenSpan, Place, Span};
 use super::task::{DropAs, TaskSpans, in_task_of};
 use super::{Trace, buffer::SpanBuffer};
@@ -304,6 +304,7 @@ impl TransactionBuilder {
         let (number, recorded) = (trace.root, trace.sampling.sampled);
         {
             let mut shared = trace.shared();
+            let shared = shared.get_or_insert_default();
             shared.scope = scope;
             if recorded {
                 shared.buffer.records.push(record);
@@ -377,7 +378,8 @@ impl TransactionBuilder {
             root,
             reserved: AtomicU32::new(0),
             changed_away: AtomicBool::new(false),
-            shared: Mutex::new(Shared::default()),
+            ended: AtomicBool::new(false),
+            shared: Mutex::new(None),
         };
         Some((Arc::new(trace), record, scope))
     }

@@ -44,7 +44,7 @@ impl Context {
             // Who runs directly below a root without a task of its own speaks for it.
             let main = number == trace.root && number.task() == NO_TASK;
             if main {
-                scope = trace.shared().scope.clone();
+                scope = trace.scope();
             }
             TaskSpans::below(trace, number, main)
         });

@@ -430,7 +430,7 @@ impl CarriedSpan {
     #[cold]
     fn start_in_own(&mut self, parent: Place) -> Entry {
         let Place { trace, number, .. } = parent;
-        let scope = trace.shared().scope.clone();
+        let scope = trace.scope();
         let mut spans = TaskSpans::below(trace, number, false);
         self.start_in(&mut spans);
         self.own = Some(TaskScope::new(None, Some(spans), scope));

@@ -28,6 +28,7 @@ use crate::client::Client;
 use crate::clock::Anchor;
 use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::TransactionSource;
+use crate::scope::Scope;
 
 pub(crate) use self::assemble::Finished;
 pub(crate) use self::buffer::BufferPool;
@@ -55,7 +56,11 @@ pub(crate) struct Trace {
     /// Whether anything was changed away from its home. From then on every
     /// change is left with the trace, which keeps them in order.
     changed_away: AtomicBool,
-    shared: Mutex<Shared>,
+    /// Whether the root has ended. What comes later is not part of the
+    /// transaction. Only changed, and only relied on, under the lock.
+    ended: AtomicBool,
+    /// `None` as long as nobody has left anything, as in most transactions.
+    shared: Mutex<Option<Box<Shared>>>,
 }
 
 impl Trace {
@@ -91,8 +96,20 @@ impl Trace {
         given
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
+    fn shared(&self) -> MutexGuard<'_, Option<Box<Shared>>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// The scope of a transaction that has ended or has no task of its own.
+    fn scope(&self) -> Scope {
+        self.shared()
+            .as_ref()
+            .map(|shared| shared.scope.clone())
+            .unwrap_or_default()
     }
 }
 

@@ -18,18 +18,13 @@ pub(super) struct Shared {
     tasks: u32,
     /// The numbers of the tasks that are recording, without the root's own.
     pub(super) live: Vec<u32>,
-    /// Whether the root has ended. What comes later is not part of the transaction.
-    pub(super) ended: bool,
     /// Spans that were started outside of any task, as those of task 0.
     pub(super) buffer: SpanBuffer,
     /// For how many of these spans there is room before more must be asked for.
     room: u32,
     /// The buffers of tasks that have ended, by their numbers.
     pub(super) handed_over: Vec<(u32, SpanBuffer)>,
-    /// Changes to records, made away from where they are.
-    pub(super) amendments: BTreeMap<SpanNumber, Amendment>,
-    /// Attributes, set away from where the spans are.
-    pub(super) attributes: Attributes,
+    changes: Changes,
     /// How many spans there was no room for.
     pub(super) refused: u32,
     /// The scope of a transaction without a task of its own, and once the root
@@ -39,45 +34,57 @@ pub(super) struct Shared {
     pub(super) name: Cow<'static, str>,
 }
 
+/// What was changed of spans away from where they are recorded.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) amendments: BTreeMap<SpanNumber, Amendment>,
+    pub(super) attributes: Attributes,
+}
+
 impl Shared {
     /// Takes out what belongs to spans of tasks that are no longer recording.
-    pub(super) fn take_changes_of_ended_tasks(
-        &mut self,
-    ) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
-        let live = mem::take(&mut self.live);
-        let is_live = |number: SpanNumber| live.contains(&number.task());
-        let (kept, amendments) = mem::take(&mut self.amendments)
-            .into_iter()
-            .partition(|(number, _)| is_live(*number));
-        let (kept_attributes, attributes) = mem::take(&mut self.attributes).partition(is_live);
-        (self.live, self.amendments, self.attributes) = (live, kept, kept_attributes);
-        (amendments, attributes)
+    pub(super) fn take_changes_of_ended_tasks(&mut self) -> Changes {
+        let live = &self.live;
+        self.changes.take(|task| !live.contains(&task))
     }
 
     /// Takes out what belongs to the spans of one task.
-    pub(super) fn take_changes_of(
-        &mut self,
-        task: u32,
-    ) -> (BTreeMap<SpanNumber, Amendment>, Attributes) {
-        let of_task = |number: SpanNumber| number.task() == task;
-        let (amendments, kept) = mem::take(&mut self.amendments)
-            .into_iter()
-            .partition(|(number, _)| of_task(*number));
-        let (attributes, kept_attributes) = mem::take(&mut self.attributes).partition(of_task);
-        (self.amendments, self.attributes) = (kept, kept_attributes);
-        (amendments, attributes)
+    pub(super) fn take_changes_of(&mut self, task: u32) -> Changes {
+        self.changes.take(|of| of == task)
     }
+}
 
-    /// Whether a change to this span can still reach a server.
-    fn is_open(&self, number: SpanNumber) -> bool {
-        !self.ended || self.live.contains(&number.task())
+impl Changes {
+    /// Takes out what belongs to the spans of some tasks.
+    fn take(&mut self, of_task: impl Fn(u32) -> bool) -> Self {
+        let Self {
+            amendments,
+            attributes,
+        } = mem::take(self);
+        let is_taken = |number: SpanNumber| of_task(number.task());
+        let (taken, kept) = amendments
+            .into_iter()
+            .partition(|(number, _)| is_taken(*number));
+        self.amendments = kept;
+        let (attributes, kept) = attributes.partition(is_taken);
+        self.attributes = kept;
+        Self {
+            amendments: taken,
+            attributes,
+        }
     }
 }
 
 impl Trace {
+    /// Whether a change to this span can still reach a server.
+    fn is_open(&self, shared: &Shared, number: SpanNumber) -> bool {
+        !self.has_ended() || shared.live.contains(&number.task())
+    }
+
     /// Gives a number to a task that starts recording.
     pub(super) fn register_task(&self) -> u32 {
         let mut shared = self.shared();
+        let shared = shared.get_or_insert_default();
         let task = FIRST_TASK.saturating_add(shared.tasks);
         shared.tasks = shared.tasks.saturating_add(1);
         shared.live.push(task);
@@ -88,7 +95,8 @@ impl Trace {
     /// room for it or nothing to be a part of any more.
     pub(super) fn start_away(&self, record: Record) -> Option<SpanNumber> {
         let mut shared = self.shared();
-        if shared.ended {
+        let shared = shared.get_or_insert_default();
+        if self.has_ended() {
             return None;
         }
         if shared.room == 0 {
@@ -111,7 +119,8 @@ impl Trace {
     #[cold]
     pub(super) fn change_away(&self, number: SpanNumber, change: Change) {
         let mut shared = self.shared();
-        if !shared.is_open(number) {
+        let shared = shared.get_or_insert_default();
+        if !self.is_open(shared, number) {
             return;
         }
         if number.task() == NO_TASK {
@@ -119,7 +128,12 @@ impl Trace {
                 record.apply(change);
             }
         } else {
-            shared.amendments.entry(number).or_default().add(change);
+            shared
+                .changes
+                .amendments
+                .entry(number)
+                .or_default()
+                .add(change);
             self.changed_away.store(true, Ordering::Release);
         }
     }
@@ -134,8 +148,9 @@ impl Trace {
         value: &[u8],
     ) {
         let mut shared = self.shared();
-        if shared.is_open(number) {
-            shared.attributes.push(number, kind, key, value);
+        let shared = shared.get_or_insert_default();
+        if self.is_open(shared, number) {
+            shared.changes.attributes.push(number, kind, key, value);
             self.changed_away.store(true, Ordering::Release);
         }
     }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
-use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
@@ -286,7 +285,7 @@ impl Place {
     pub(super) fn task_scope(&self) -> Box<TaskScope> {
         let main = self.number == self.trace.root && self.number.task() == NO_TASK;
         let scope = if main {
-            self.trace.shared().scope.clone()
+            self.trace.scope()
         } else {
             task::current_scope()
         };
@@ -337,7 +336,7 @@ impl OpenSpan {
             None => Ticks::now(),
         };
         if self.is_root {
-            let scope = mem::take(&mut place.trace.shared().scope);
+            let scope = place.trace.scope();
             let end = Change::End(ticks, status);
             place.trace.root_ended(SpanBuffer::default(), end, 0, scope);
         } else {

@@ -210,12 +210,13 @@ impl TaskSpans {
             let end = Change::End(Ticks::now(), dropped_as);
             trace.root_ended(buffer, end, refused, scope);
         } else if sampled {
-            let mut shared = trace.shared();
+            let mut left = trace.shared();
+            let shared = left.get_or_insert_default();
             shared.live.retain(|live| *live != task);
-            if shared.ended {
+            if trace.has_ended() {
                 let changes = shared.take_changes_of(task);
                 let name = shared.name.clone();
-                drop(shared);
+                drop(left);
                 let own = (task, buffer);
                 let spawned_by = current;
                 let late =
