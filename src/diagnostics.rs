@@ -11,6 +11,8 @@ pub(crate) enum Topic {
     NoSampleRate,
     /// A transaction has more spans than are recorded.
     SpanLimit,
+    /// Attributes are more than a task may hold.
+    Attributes,
     /// Scope data was set where there is no scope.
     NoScope,
 }
@@ -52,6 +54,7 @@ impl Topic {
             Self::SpanLimit => {
                 "a transaction has reached its limit of spans: further ones are counted, not recorded"
             }
+            Self::Attributes => "a task has set 8 MiB of attributes: further ones are not kept",
             Self::NoScope => "scope data was set outside of any transaction and has no effect",
         }
     }

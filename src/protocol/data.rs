@@ -1,34 +1,32 @@
 //! Attributes of a span, and other free-form JSON objects.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// An ordered map from keys to JSON values.
+/// A map from keys to JSON values, ordered by key.
 ///
 /// Values are held as JSON text: they are made once, where they are recorded,
 /// and copied from there to the wire.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize)]
+#[serde(transparent)]
 pub struct Data {
-    entries: Vec<(Cow<'static, str>, Box<RawValue>)>,
+    entries: BTreeMap<Cow<'static, str>, Box<RawValue>>,
 }
 
 impl Data {
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<Value> {
-        self.entries
-            .iter()
-            .find(|entry| entry.0 == key)
-            .map(|entry| parse(&entry.1))
+        self.entries.get(key).map(|value| parse(value))
     }
 
     /// Whether there is a value under `key`.
     pub fn contains_key(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.0 == key)
+        self.entries.contains_key(key)
     }
 
     /// Puts `value` under `key` in place of any value that was there.
@@ -51,11 +49,10 @@ impl Data {
 
     /// Removes the value under `key` and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let index = self.entries.iter().position(|entry| entry.0 == key)?;
-        Some(parse(&self.entries.remove(index).1))
+        self.entries.remove(key).map(|value| parse(&value))
     }
 
-    /// Keys and values in the order in which they were first inserted.
+    /// Keys and values, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value)> {
         self.entries
             .iter()
@@ -74,10 +71,7 @@ impl Data {
 
     /// Puts JSON text under `key` in place of any value that was there.
     pub(crate) fn insert_raw(&mut self, key: Cow<'static, str>, value: Box<RawValue>) {
-        match self.entries.iter_mut().find(|entry| entry.0 == key) {
-            Some(entry) => entry.1 = value,
-            None => self.entries.push((key, value)),
-        }
+        self.entries.insert(key, value);
     }
 }
 
@@ -86,16 +80,6 @@ impl fmt::Debug for Data {
         f.debug_map()
             .entries(self.entries.iter().map(|(key, value)| (key, value.get())))
             .finish()
-    }
-}
-
-impl Serialize for Data {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.entries.len()))?;
-        for (key, value) in &self.entries {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::record::SpanNumber;
+use crate::diagnostics::{self, Topic};
 
 /// The attributes of many spans in one vector, their values in one text.
 ///
@@ -54,6 +55,10 @@ impl Attributes {
         value: &[u8],
     ) {
         let start = self.text.len();
+        if value.len() > MAX_TEXT.saturating_sub(start) {
+            diagnostics::once(Topic::Attributes);
+            return;
+        }
         self.text.extend_from_slice(value);
         let end = self.text.len();
         self.entries.push(Attribute {
@@ -251,6 +256,10 @@ const MAX_DEPTH: u32 = 100;
 /// Below these lengths it is not worth looking for what was overwritten.
 const TIDY_AT: usize = 4_096;
 const TIDY_AT_TEXT: usize = 256 * 1_024;
+
+/// What is longer than this, in bytes and all in all, is not kept: a fraction of
+/// it is more than servers take.
+const MAX_TEXT: usize = 8 * 1_024 * 1_024;
 
 /// A scratch text that has grown past this is not kept.
 const KEPT_SCRATCH: usize = 16 * 1_024;

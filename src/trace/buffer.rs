@@ -52,4 +52,4 @@ impl BufferPool {
 const KEPT_SIZE: usize = 256 * 1_024;
 
 /// More buffers than this are not kept.
-const KEPT_BUFFERS: usize = 256;
+const KEPT_BUFFERS: usize = 64;

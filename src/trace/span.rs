@@ -176,7 +176,8 @@ impl Span {
     /// Integers over 64 bits are sent as strings and numbers that are not
     /// finite as `null`, as JSON has neither. A value that does not serialise
     /// is replaced by the reason. The value is not looked at, and nothing is
-    /// allocated, unless the span is recorded.
+    /// allocated, unless the span is recorded. What a task sets beyond 8 MiB
+    /// before it ends is not kept.
     pub fn set_data(&self, key: impl Into<Cow<'static, str>>, value: impl Serialize) {
         if let Some(place) = self.recorded() {
             let key = key.into();
