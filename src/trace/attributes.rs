@@ -18,13 +18,15 @@ use crate::diagnostics::{self, Topic};
 /// Setting the same key again adds an entry, and the last one counts. What is
 /// overwritten is thrown out whenever the memory for it has doubled, so that a
 /// span which counts its progress for hours keeps one value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Attributes {
     entries: Vec<Attribute>,
     text: Vec<u8>,
-    // The lengths at which to look for what was overwritten, 0 for the default.
+    // The lengths at which to look for what was overwritten.
     tidy_at: usize,
     tidy_at_text: usize,
+    // How many entries there were after that was last done.
+    tidied: usize,
 }
 
 #[derive(Debug)]
@@ -55,12 +57,11 @@ impl Attributes {
         value: &[u8],
     ) {
         let start = self.text.len();
-        if value.len() > MAX_TEXT.saturating_sub(start) {
-            diagnostics::once(Topic::Attributes);
-            return;
+        let end = start + value.len();
+        if self.entries.len() >= self.tidy_at || end > self.tidy_at_text {
+            return self.push_tidily(span, kind, key, value);
         }
         self.text.extend_from_slice(value);
-        let end = self.text.len();
         self.entries.push(Attribute {
             span,
             kind,
@@ -68,11 +69,22 @@ impl Attributes {
             start,
             end,
         });
-        if self.entries.len() > self.tidy_at.max(TIDY_AT)
-            || end > self.tidy_at_text.max(TIDY_AT_TEXT)
-        {
+    }
+
+    /// Throws out what was overwritten before it pushes, and keeps within the limit.
+    #[cold]
+    fn push_tidily(&mut self, span: SpanNumber, kind: Kind, key: Cow<'static, str>, value: &[u8]) {
+        if self.entries.len() > self.tidied {
             self.tidy();
+            self.tidied = self.entries.len();
         }
+        if self.text.len() + value.len() > MAX_TEXT {
+            diagnostics::once(Topic::Attributes);
+            return;
+        }
+        self.tidy_at = (self.entries.len() * 2).max(TIDY_AT);
+        self.tidy_at_text = ((self.text.len() + value.len()) * 2).clamp(TIDY_AT_TEXT, MAX_TEXT);
+        self.push(span, kind, key, value);
     }
 
     /// All entries, and the text of each.
@@ -104,7 +116,7 @@ impl Attributes {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.text.clear();
-        (self.tidy_at, self.tidy_at_text) = (0, 0);
+        (self.tidy_at, self.tidy_at_text, self.tidied) = (TIDY_AT, TIDY_AT_TEXT, 0);
     }
 
     /// How many bytes are reserved.
@@ -113,7 +125,6 @@ impl Attributes {
     }
 
     /// Throws out what was overwritten.
-    #[cold]
     fn tidy(&mut self) {
         let mut seen = HashSet::new();
         let last: Vec<bool> = self
@@ -132,8 +143,18 @@ impl Attributes {
                 self.entries.push(entry);
             }
         }
-        self.tidy_at = self.entries.len() * 2;
-        self.tidy_at_text = self.text.len() * 2;
+    }
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            text: Vec::new(),
+            tidy_at: TIDY_AT,
+            tidy_at_text: TIDY_AT_TEXT,
+            tidied: 0,
+        }
     }
 }
 
@@ -311,6 +332,20 @@ mod tests {
             }
         }
         assert_eq!(json(Nested), r#""\"inner\"""#);
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_not_kept() {
+        let mut attributes = Attributes::default();
+        let span = SpanNumber::new(1, 0);
+        let value = [b'1'; 1_024];
+        for n in 0..20_000 {
+            attributes.push(span, Kind::Data, n.to_string().into(), &value);
+        }
+        assert_eq!(attributes.iter().count(), MAX_TEXT / value.len());
+        attributes.clear();
+        attributes.push(span, Kind::Data, "next".into(), b"1");
+        assert_eq!(attributes.iter().count(), 1);
     }
 
     #[test]

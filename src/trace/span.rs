@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
@@ -245,34 +246,35 @@ impl Place {
     /// Makes a change where the span is recorded, if that is the current task, else with the trace.
     fn change(&self, change: Change) {
         let mut change = Some(change);
-        self.at_home(|buffer, index| {
-            if let (Some(record), Some(change)) = (buffer.records.get_mut(index), change.take()) {
-                record.apply(change);
-            }
+        self.at_home(|buffer| {
+            buffer
+                .records
+                .get_mut(self.number.index())?
+                .apply(change.take()?);
+            Some(())
         });
         if let Some(change) = change {
             self.trace.change_away(self.number, change);
         }
     }
 
-    fn set(&self, kind: Kind, key: Cow<'static, str>, value: &[u8]) {
-        let mut key = Some(key);
-        self.at_home(|buffer, _| {
-            if let Some(key) = key.take() {
-                buffer.attributes.push(self.number, kind, key, value);
-            }
+    /// Sets an attribute, likewise.
+    fn set(&self, kind: Kind, mut key: Cow<'static, str>, value: &[u8]) {
+        let set = self.at_home(|buffer| {
+            buffer
+                .attributes
+                .push(self.number, kind, mem::take(&mut key), value);
+            Some(())
         });
-        if let Some(key) = key {
+        if set.is_none() {
             self.trace.set_away(self.number, kind, key, value);
         }
     }
 
     /// Calls `f` if changes to this span are made in the current task's buffer.
-    fn at_home(&self, f: impl FnOnce(&mut SpanBuffer, usize)) {
-        in_task_of(&self.trace, |spans| {
-            f(spans.home_of(self.number)?, self.number.index());
-            Some(())
-        });
+    #[inline]
+    fn at_home(&self, f: impl FnOnce(&mut SpanBuffer) -> Option<()>) -> Option<()> {
+        in_task_of(&self.trace, |spans| f(spans.home_of(self.number)?))
     }
 
     /// Ends the span, if it is recorded.
