@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::uri::Scheme;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -69,7 +68,7 @@ pub(super) async fn upload_large(
 
 /// Makes the client, away from the runtime's threads if that takes time.
 pub(super) async fn make_client(shared: Arc<Shared>) -> Option<HttpClient> {
-    if shared.config.endpoint.scheme() == Some(&Scheme::HTTPS) {
+    if shared.config.needs_tls() {
         let made = spawn_blocking(move || HttpClient::new(&shared.config)).await;
         made.ok()?.ok()
     } else {
