@@ -85,7 +85,7 @@ impl Options {
     /// Options for sending to the project that `dsn` names.
     ///
     /// With an empty text nothing is ever sent, as with [`Options::disabled`].
-    /// Of the environment only the [proxies](Self::https_proxy) are read.
+    /// Nothing but [proxies](Self::http_proxy) is taken from the environment.
     ///
     /// # Errors
     ///
@@ -131,6 +131,8 @@ impl Options {
     /// | `SENTRY_ENVIRONMENT` | [`environment`](Self::environment) |
     /// | `SENTRY_TRACES_SAMPLE_RATE` | [`traces_sample_rate`](Self::traces_sample_rate) |
     /// | `SENTRY_DEBUG` | [`debug`](Self::debug): `true`, `t`, `yes`, `y`, `on`, `1` or `false`, `f`, `no`, `n`, `off`, `0` in any case |
+    ///
+    /// The variables of proxies are read too, though not only here: see [`http_proxy`](Self::http_proxy).
     ///
     /// Space around a value is left out, and a variable without a value is as good as none.
     /// Whatever is set afterwards by one of the methods wins.
@@ -557,6 +559,7 @@ mod tests {
         assert_eq!(options.queue_items, 10_000);
         assert_eq!(options.max_uploads, 64);
         assert_eq!(options.request_timeout, Duration::from_secs(30));
+        assert!(!options.keep_alive);
         assert_eq!(options.effective_org_id(), None);
         assert_eq!(options.validate(), Ok(()));
     }
@@ -586,6 +589,7 @@ mod tests {
             .queue_items(2)
             .max_uploads(3)
             .request_timeout(Duration::from_nanos(1))
+            .keep_alive(true)
             .org_id(5);
         assert_eq!(options.release.as_deref(), Some("shop@2.3.1"));
         assert_eq!(&*options.environment, "staging");
@@ -601,6 +605,7 @@ mod tests {
         assert_eq!(options.queue_items, 2);
         assert_eq!(options.max_uploads, 3);
         assert_eq!(options.request_timeout, Duration::from_nanos(1));
+        assert!(options.keep_alive);
         assert_eq!(options.effective_org_id(), Some(5));
         assert_eq!(options.validate(), Ok(()));
 

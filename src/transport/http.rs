@@ -27,6 +27,8 @@ pub(super) struct HttpClient {
     endpoint: Uri,
     headers: HeaderMap,
     timeout: Duration,
+    /// Whether a proxy reads the requests.
+    forwarded: bool,
 }
 
 /// What the server answered.
@@ -67,6 +69,7 @@ impl HttpClient {
             endpoint: config.endpoint.clone(),
             headers: headers(config),
             timeout: config.request_timeout,
+            forwarded: config.forwarder().is_some(),
         })
     }
 
@@ -91,7 +94,7 @@ impl HttpClient {
             .into_parts();
         // The status says it all; reading on only gives the connection back to the pool.
         let _ = time::timeout_at(deadline, drain(body)).await;
-        if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        if self.forwarded && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             // The server has not seen it.
             return Err(Failure::Connect);
         }
