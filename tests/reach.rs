@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::future::ready;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use taskspan::local::Receiver;
-use taskspan::{Client, DiscardReason, DropReason, Instrument, Options};
+use taskspan::{Client, Compression, DiscardReason, DropReason, Instrument, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -57,4 +60,64 @@ async fn a_name_that_is_not_known_is_an_outage() {
     // One last try for all of them.
     let report = keeping.close(SOON).await;
     assert_eq!(report.transactions.dropped_because(reason), 3, "{report}");
+}
+
+/// Reads one request that has a `Content-Length`.
+async fn read_request(connection: &mut TcpStream) -> Option<String> {
+    let mut request = String::new();
+    loop {
+        let mut bytes = [0; 4_096];
+        let read = connection.read(&mut bytes).await.ok()?;
+        request.push_str(std::str::from_utf8(bytes.get(..read)?).ok()?);
+        if let Some((head, body)) = request.split_once("\r\n\r\n") {
+            let (_, length) = head.split_once("content-length: ")?;
+            let length: usize = length.lines().next()?.parse().ok()?;
+            if body.len() == length {
+                return Some(request);
+            }
+        }
+        if read == 0 {
+            return None;
+        }
+    }
+}
+
+/// As proxies do that close connections without a word: the second request on each has no answer.
+async fn answer_once_each(listener: TcpListener, answered: Arc<Mutex<Vec<String>>>) {
+    loop {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let answered = Arc::clone(&answered);
+        tokio::spawn(async move {
+            if let Some(request) = read_request(&mut connection).await {
+                answered.lock().unwrap().push(request);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                connection.write_all(answer).await.unwrap();
+                read_request(&mut connection).await;
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn the_last_report_survives_a_connection_that_was_closed_meanwhile() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dsn = format!("http://k@{}/1", listener.local_addr().unwrap());
+    let answered: Arc<Mutex<Vec<String>>> = Arc::default();
+    tokio::spawn(answer_once_each(listener, Arc::clone(&answered)));
+    let options = Options::new(&dsn).unwrap().traces_sample_rate(1.0);
+    let client = Client::new(options.compression(Compression::None)).unwrap();
+    transaction(&client).await;
+    assert_eq!(client.flush(SOON).await.transactions.accepted, 1);
+
+    async {
+        let unsampled = taskspan::transaction("task", "no").sampled(false);
+        unsampled.start().finish();
+    }
+    .with_client(&client)
+    .await;
+    client.close(SOON).await;
+    let answered = answered.lock().unwrap();
+    assert_eq!(answered.len(), 2);
+    assert!(answered[1].contains("client_report"), "{}", answered[1]);
+    assert!(answered[1].contains("sample_rate"), "{}", answered[1]);
 }

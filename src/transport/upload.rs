@@ -30,9 +30,16 @@ pub(super) struct Finished {
 
 /// Sends what is written already.
 pub(super) async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
-    let answer = client.post(encoded.body).await;
+    let report = encoded.job.is_none();
+    let second = report.then(|| (client.clone(), encoded.body.clone()));
+    let mut answer = client.post(encoded.body).await;
+    // Most likely an idle connection that the server had closed. Jobs are tried again by the
+    // worker, but for a report this may be the last opportunity.
+    if let (Err(Failure::Exchange), Some((client, body))) = (&answer, second) {
+        answer = client.post(body).await;
+    }
     Finished {
-        report: encoded.job.is_none(),
+        report,
         job: encoded.job,
         unsent: encoded.unsent,
         answer: Some(answer),
