@@ -14,7 +14,7 @@ use crate::contexts;
 use crate::diagnostics;
 use crate::dsn::Dsn;
 use crate::error::InitError;
-use crate::options::Options;
+use crate::options::{Options, OptionsError};
 use crate::protocol::{self, Category, DiscardReason, Sdk};
 use crate::trace::{BufferPool, Finished};
 use crate::transport::{Config, DeliveryReport, Payload, Transport};
@@ -125,7 +125,7 @@ impl Client {
             None => Delivery::Disabled,
             Some(dsn) => {
                 let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
-                Delivery::Server(Transport::new(config(&options, dsn), &runtime))
+                Delivery::Server(Transport::new(config(&options, dsn)?, &runtime))
             }
         };
         Ok(Self::with_delivery(&options, delivery))
@@ -265,8 +265,8 @@ impl Client {
 }
 
 /// What delivery needs of the options.
-fn config(options: &Options, dsn: &Dsn) -> Config {
-    Config {
+fn config(options: &Options, dsn: &Dsn) -> Result<Config, OptionsError> {
+    Ok(Config {
         endpoint: dsn.envelope_url().clone(),
         auth: dsn.auth_header().clone(),
         compression: options.compression,
@@ -275,7 +275,10 @@ fn config(options: &Options, dsn: &Dsn) -> Config {
         queue_items: options.queue_items,
         max_uploads: options.max_uploads,
         request_timeout: options.request_timeout,
-    }
+        proxy: options.proxy(dsn.envelope_url())?,
+        tls: options.tls()?,
+        keep_alive: options.keep_alive,
+    })
 }
 
 // Recording and delivery meet here, and know nothing of each other.

@@ -1,14 +1,17 @@
 //! How a client is set up.
 
+mod reach;
+
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::reach::Reach;
 use crate::contexts;
 use crate::dsn::{Dsn, ParseDsnError};
-use crate::transport::Compression;
+use crate::transport::{Compression, PemError};
 
 /// How a client is set up.
 ///
@@ -44,6 +47,8 @@ pub struct Options {
     pub(crate) queue_items: usize,
     pub(crate) max_uploads: usize,
     pub(crate) request_timeout: Duration,
+    pub(crate) keep_alive: bool,
+    reach: Reach,
     org_id: Option<u64>,
 }
 
@@ -72,13 +77,15 @@ enum Kind {
     Blank,
     Reserved,
     Forbidden(&'static str),
+    Proxy,
+    File(PemError),
 }
 
 impl Options {
     /// Options for sending to the project that `dsn` names.
     ///
     /// With an empty text nothing is ever sent, as with [`Options::disabled`].
-    /// The environment is not read.
+    /// Nothing but [proxies](Self::http_proxy) is taken from the environment.
     ///
     /// # Errors
     ///
@@ -109,6 +116,8 @@ impl Options {
             queue_items: 10_000,
             max_uploads: 64,
             request_timeout: Duration::from_secs(30),
+            keep_alive: false,
+            reach: Reach::default(),
             org_id: None,
         }
     }
@@ -123,6 +132,8 @@ impl Options {
     /// | `SENTRY_TRACES_SAMPLE_RATE` | [`traces_sample_rate`](Self::traces_sample_rate) |
     /// | `SENTRY_DEBUG` | [`debug`](Self::debug): `true`, `t`, `yes`, `y`, `on`, `1` or `false`, `f`, `no`, `n`, `off`, `0` in any case |
     ///
+    /// The variables of proxies are read too, though not only here: see [`http_proxy`](Self::http_proxy).
+    ///
     /// Space around a value is left out, and a variable without a value is as good as none.
     /// Whatever is set afterwards by one of the methods wins.
     ///
@@ -135,14 +146,7 @@ impl Options {
 
     /// Options from what `lookup` knows of the environment.
     fn from_vars(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, OptionsError> {
-        let read = |variable| match lookup(variable).map(OsString::into_string) {
-            Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
-            Some(Err(value)) => {
-                let value = value.to_string_lossy();
-                Err(OptionsError::new(variable, &value, Kind::NotUtf8))
-            }
-            None => Ok(None),
-        };
+        let read = |variable| read_variable(&lookup, variable);
 
         let mut options = Self::disabled();
         if let Some(value) = read(DSN_VARIABLE)? {
@@ -342,7 +346,7 @@ impl Options {
                 return Err(OptionsError::new(field, "0", Kind::Zero));
             }
         }
-        Ok(())
+        self.reach.validate()
     }
 }
 
@@ -358,6 +362,7 @@ impl OptionsError {
     fn new(field: &'static str, value: &str, kind: Kind) -> Self {
         let value = match field {
             "dsn" | DSN_VARIABLE => redacted(value),
+            _ if reach::PROXIES.contains(&field) => redacted(value),
             _ => Cow::Borrowed(value),
         };
         Self {
@@ -372,7 +377,9 @@ impl OptionsError {
         self.field
     }
 
-    /// What is shown of the value: shortened, and without the keys where it is a DSN.
+    /// What is shown of the value: shortened, and without the keys of a DSN or the user of a proxy.
+    ///
+    /// Where the value is a pair of files, it is the one that is wrong.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -391,6 +398,8 @@ impl fmt::Display for OptionsError {
             Kind::Blank => f.write_str("has only space in it"),
             Kind::Reserved => f.write_str("is a word that servers refuse"),
             Kind::Forbidden(what) => write!(f, "has {what} in it"),
+            Kind::Proxy => f.write_str("is not the URL of an HTTP proxy"),
+            Kind::File(error) => error.fmt(f),
         }
     }
 }
@@ -401,6 +410,21 @@ impl std::error::Error for OptionsError {
             Kind::Dsn(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// Reads a variable, unless there is no more than space in it.
+fn read_variable(
+    lookup: impl Fn(&str) -> Option<OsString>,
+    variable: &'static str,
+) -> Result<Option<String>, OptionsError> {
+    match lookup(variable).map(OsString::into_string) {
+        Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
+        Some(Err(value)) => {
+            let value = value.to_string_lossy();
+            Err(OptionsError::new(variable, &value, Kind::NotUtf8))
+        }
+        None => Ok(None),
     }
 }
 
@@ -535,6 +559,7 @@ mod tests {
         assert_eq!(options.queue_items, 10_000);
         assert_eq!(options.max_uploads, 64);
         assert_eq!(options.request_timeout, Duration::from_secs(30));
+        assert!(!options.keep_alive);
         assert_eq!(options.effective_org_id(), None);
         assert_eq!(options.validate(), Ok(()));
     }
@@ -564,6 +589,7 @@ mod tests {
             .queue_items(2)
             .max_uploads(3)
             .request_timeout(Duration::from_nanos(1))
+            .keep_alive(true)
             .org_id(5);
         assert_eq!(options.release.as_deref(), Some("shop@2.3.1"));
         assert_eq!(&*options.environment, "staging");
@@ -579,6 +605,7 @@ mod tests {
         assert_eq!(options.queue_items, 2);
         assert_eq!(options.max_uploads, 3);
         assert_eq!(options.request_timeout, Duration::from_nanos(1));
+        assert!(options.keep_alive);
         assert_eq!(options.effective_org_id(), Some(5));
         assert_eq!(options.validate(), Ok(()));
 

@@ -5,34 +5,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    USER_AGENT,
 };
-use http::uri::Scheme;
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Builder, Client, ResponseFuture};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time;
 
+use super::connect::Connector;
+use super::proxy::Proxy;
 use super::{Compression, Config};
 use crate::protocol::Sdk;
 
 /// Sends bodies to one endpoint over pooled connections.
 #[derive(Clone)]
 pub(super) struct HttpClient {
-    connections: Connections,
+    connections: Client<Connector, Full<Bytes>>,
     endpoint: Uri,
     headers: HeaderMap,
     timeout: Duration,
-}
-
-#[derive(Clone)]
-enum Connections {
-    Plain(Client<HttpConnector, Full<Bytes>>),
-    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    /// Whether a proxy reads the requests.
+    forwarded: bool,
 }
 
 /// What the server answered.
@@ -44,7 +40,7 @@ pub(super) struct Reply {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No connection could be made, so nothing was sent.
+    /// No connection could be made, or the proxy wants to know who asks for it, so nothing was sent.
     Connect,
     /// A connection broke. An idle one that the server had closed breaks like this.
     Exchange,
@@ -56,23 +52,24 @@ impl HttpClient {
     /// Makes a client whose connections live on the current runtime.
     ///
     /// Loading the platform's certificates takes milliseconds and blocks; it is
-    /// done only for `https`.
+    /// done only if [`Config::needs_tls`].
     pub(super) fn new(config: &Config) -> io::Result<Self> {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT.min(config.request_timeout)));
-
-        let mut pool = Client::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new())
+        let connections = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(config.max_uploads);
+            .pool_idle_timeout(match config.keep_alive {
+                true => KEPT_ALIVE,
+                false => POOL_IDLE_TIMEOUT,
+            })
+            .pool_max_idle_per_host(config.max_uploads)
+            .build(Connector::of(config)?);
 
         Ok(Self {
-            connections: Connections::new(&config.endpoint, connector, &pool)?,
+            connections,
             endpoint: config.endpoint.clone(),
             headers: headers(config),
             timeout: config.request_timeout,
+            forwarded: config.forwarder().is_some(),
         })
     }
 
@@ -97,33 +94,14 @@ impl HttpClient {
             .into_parts();
         // The status says it all; reading on only gives the connection back to the pool.
         let _ = time::timeout_at(deadline, drain(body)).await;
+        if self.forwarded && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            // The server has not seen it.
+            return Err(Failure::Connect);
+        }
         Ok(Reply {
             status: head.status,
             headers: head.headers,
         })
-    }
-}
-
-impl Connections {
-    fn new(endpoint: &Uri, mut connector: HttpConnector, pool: &Builder) -> io::Result<Self> {
-        if endpoint.scheme() != Some(&Scheme::HTTPS) {
-            return Ok(Self::Plain(pool.build(connector)));
-        }
-        connector.enforce_http(false);
-        let provider = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(provider)?
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(connector);
-        Ok(Self::Tls(pool.build(connector)))
-    }
-
-    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
-        match self {
-            Self::Plain(client) => client.request(request),
-            Self::Tls(client) => client.request(request),
-        }
     }
 }
 
@@ -146,6 +124,9 @@ fn headers(config: &Config) -> HeaderMap {
         HeaderName::from_static("x-sentry-auth"),
         config.auth.clone(),
     );
+    if let Some(authorization) = config.forwarder().and_then(Proxy::authorization) {
+        headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+    }
     headers
 }
 
@@ -161,7 +142,8 @@ async fn drain(mut body: Incoming) {
     }
 }
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Relay closes idle connections after five seconds; this side has to be first.
 pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long connections are kept that are to be kept.
+const KEPT_ALIVE: Duration = Duration::from_secs(90);
 const LONGEST_ANSWER: usize = 64 * 1024;

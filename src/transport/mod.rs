@@ -22,11 +22,13 @@
 //! has room. While no connection can be made at all, everything stays in the
 //! queue and only one envelope at a time probes the way.
 
+mod connect;
 mod discards;
 mod encode;
 mod http;
 mod ledger;
 mod pace;
+mod proxy;
 mod queue;
 mod rate_limit;
 mod reporting;
@@ -35,6 +37,7 @@ mod shared;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upload;
 mod worker;
 
@@ -42,6 +45,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::uri::Scheme;
 use ::http::{HeaderValue, Uri};
 use tokio::runtime::Handle;
 use tokio::time;
@@ -49,8 +53,10 @@ use tokio::time;
 #[cfg(feature = "test")]
 pub(crate) use self::ledger::Ledger;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
+pub(crate) use self::proxy::{Proxy, is_exempt};
 use self::shared::Shared;
 use self::state::Phase;
+pub(crate) use self::tls::{PemError, TlsConfig};
 use crate::protocol::{Category, DiscardReason, Transaction};
 
 /// Something finished that waits to be delivered.
@@ -95,6 +101,11 @@ pub(crate) struct Config {
     pub(crate) max_uploads: usize,
     /// How long one request may take, the answer included.
     pub(crate) request_timeout: Duration,
+    /// What requests go through instead of straight to the endpoint.
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) tls: TlsConfig,
+    /// Whether connections are kept while nothing is sent.
+    pub(crate) keep_alive: bool,
 }
 
 /// The way to the server.
@@ -105,9 +116,23 @@ pub(crate) struct Transport {
     shared: Arc<Shared>,
 }
 
-#[cfg(test)]
 impl Config {
+    /// Whether TLS is spoken with the server or with the proxy.
+    fn needs_tls(&self) -> bool {
+        self.is_https() || self.proxy.as_ref().is_some_and(Proxy::is_https)
+    }
+
+    /// The proxy, if it reads the requests; it only passes on what is encrypted.
+    fn forwarder(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !self.is_https())
+    }
+
+    fn is_https(&self) -> bool {
+        self.endpoint.scheme() == Some(&Scheme::HTTPS)
+    }
+
     /// The defaults of the options.
+    #[cfg(test)]
     fn new(endpoint: Uri, auth: HeaderValue) -> Self {
         Self {
             endpoint,
@@ -118,6 +143,9 @@ impl Config {
             queue_items: 10_000,
             max_uploads: 64,
             request_timeout: Duration::from_secs(30),
+            proxy: None,
+            tls: TlsConfig::default(),
+            keep_alive: false,
         }
     }
 }

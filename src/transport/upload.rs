@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::uri::Scheme;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -31,9 +30,16 @@ pub(super) struct Finished {
 
 /// Sends what is written already.
 pub(super) async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
-    let answer = client.post(encoded.body).await;
+    let report = encoded.job.is_none();
+    let second = report.then(|| (client.clone(), encoded.body.clone()));
+    let mut answer = client.post(encoded.body).await;
+    // Most likely an idle connection that the server had closed. Jobs are tried again by the
+    // worker, but for a report this may be the last opportunity.
+    if let (Err(Failure::Exchange), Some((client, body))) = (&answer, second) {
+        answer = client.post(body).await;
+    }
     Finished {
-        report: encoded.job.is_none(),
+        report,
         job: encoded.job,
         unsent: encoded.unsent,
         answer: Some(answer),
@@ -69,7 +75,7 @@ pub(super) async fn upload_large(
 
 /// Makes the client, away from the runtime's threads if that takes time.
 pub(super) async fn make_client(shared: Arc<Shared>) -> Option<HttpClient> {
-    if shared.config.endpoint.scheme() == Some(&Scheme::HTTPS) {
+    if shared.config.needs_tls() {
         let made = spawn_blocking(move || HttpClient::new(&shared.config)).await;
         made.ok()?.ok()
     } else {
