@@ -1,6 +1,10 @@
 //! What the SDK says of itself: nothing, unless `debug` is on, and everything once.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::transport::DropReason;
 
 /// Something to say, once in a process.
 #[derive(Clone, Copy)]
@@ -15,6 +19,12 @@ pub(crate) enum Topic {
     Attributes,
     /// Scope data was set where there is no scope.
     NoScope,
+    /// The server can't be reached. There will be another try.
+    Unreachable,
+    /// The server does not answer. There will be another try.
+    Timeout,
+    /// Something is lost for the first time for this reason.
+    Lost(DropReason),
 }
 
 /// Lets diagnostics be written to the standard error, from now on.
@@ -28,7 +38,14 @@ pub(crate) fn enable(debug: bool) {
 #[inline]
 pub(crate) fn once(topic: Topic) {
     if ENABLED.load(Ordering::Relaxed) {
-        say(topic);
+        say(topic, None);
+    }
+}
+
+/// Says something with its cause, unless it was said before.
+pub(crate) fn once_because(topic: Topic, cause: &dyn Error) {
+    if ENABLED.load(Ordering::Relaxed) {
+        say(topic, Some(cause));
     }
 }
 
@@ -37,16 +54,48 @@ pub(crate) fn once(topic: Topic) {
     clippy::print_stderr,
     reason = "the user asked for it with the option `debug`"
 )]
-fn say(topic: Topic) {
-    let bit = 1 << topic as u32;
+fn say(topic: Topic, cause: Option<&dyn Error>) {
+    let bit = 1 << topic.number();
     if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        eprintln!("taskspan: {}", topic.text());
+        match cause {
+            None => eprintln!("taskspan: {topic}"),
+            Some(cause) => eprintln!("taskspan: {topic}: {}", Chain(cause)),
+        }
+    }
+}
+
+/// An error with all that caused it.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        match self.0.source() {
+            None => Ok(()),
+            Some(source) => write!(f, ": {}", Chain(source)),
+        }
     }
 }
 
 impl Topic {
-    fn text(self) -> &'static str {
+    /// Which of 32 bits remembers that it was said.
+    fn number(self) -> usize {
         match self {
+            Self::NoClient => 0,
+            Self::NoSampleRate => 1,
+            Self::SpanLimit => 2,
+            Self::Attributes => 3,
+            Self::NoScope => 4,
+            Self::Unreachable => 5,
+            Self::Timeout => 6,
+            Self::Lost(reason) => 8 + reason.index(),
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::NoClient => {
                 "a transaction was not recorded: there is no client, or it has no DSN"
             }
@@ -56,7 +105,12 @@ impl Topic {
             }
             Self::Attributes => "a task has set 8 MiB of attributes: further ones are not kept",
             Self::NoScope => "scope data was set outside of any transaction and has no effect",
-        }
+            Self::Unreachable => "the server cannot be reached, and will be tried again",
+            Self::Timeout => "the server does not answer in time, and will be tried again",
+            Self::Lost(reason) => {
+                return write!(f, "transactions or spans are being lost: {}", reason.as_str());
+            }
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time;
 use super::connect::Connector;
 use super::proxy::Proxy;
 use super::{Compression, Config};
+use crate::diagnostics::{self, Topic};
 use crate::protocol::Sdk;
 
 /// Sends bodies to one endpoint over pooled connections.
@@ -83,9 +84,13 @@ impl HttpClient {
         let deadline = time::Instant::now() + self.timeout;
         let response = time::timeout_at(deadline, self.connections.request(request)).await;
         let (head, body) = response
-            .map_err(|_| Failure::Timeout)?
+            .map_err(|_| {
+                diagnostics::once(Topic::Timeout);
+                Failure::Timeout
+            })?
             .map_err(|error| {
                 if error.is_connect() {
+                    diagnostics::once_because(Topic::Unreachable, &error);
                     Failure::Connect
                 } else {
                     Failure::Exchange

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::diagnostics::{self, Topic};
 use crate::protocol::DiscardReason;
 
 /// What became of everything that was sampled, at one moment.
@@ -102,7 +103,7 @@ impl DropReason {
         }
     }
 
-    fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         match self {
             Self::Discarded(reason) => reason as usize,
             Self::Closed => DISCARD_REASONS.len(),
@@ -130,12 +131,14 @@ impl Ledger {
 
     /// A pending transaction was dropped.
     pub(crate) fn drop(&mut self, reason: DropReason, spans: u64) {
+        diagnostics::once(Topic::Lost(reason));
         self.transactions.drop(reason, 1);
         self.spans.drop(reason, spans);
     }
 
     /// Something was lost that never was pending.
     pub(crate) fn lose(&mut self, reason: DropReason, transactions: u64, spans: u64) {
+        diagnostics::once(Topic::Lost(reason));
         self.transactions.admit(transactions);
         self.transactions.drop(reason, transactions);
         self.spans.admit(spans);
