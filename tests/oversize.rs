@@ -217,3 +217,28 @@ async fn what_fits_is_left_alone() {
     assert_eq!(transaction.spans.len(), 1_000);
     assert!(root_data(&transaction).get("taskspan.shortened").is_none());
 }
+
+#[tokio::test]
+async fn long_texts_count_for_the_bound_of_the_queue() {
+    // Accepted by the system, and never answered.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dsn = format!("http://k@{}/1", silent.local_addr().unwrap());
+    let options = Options::new(&dsn).unwrap().traces_sample_rate(1.0);
+    let client = Client::new(options.queue_bytes(1024 * 1024)).unwrap();
+    for n in 0..40 {
+        let long = "n".repeat(100_000);
+        async {
+            match n % 2 {
+                0 => taskspan::span("db.query", long).in_scope(|_| ()),
+                _ => taskspan::set_context("long", serde_json::json!({ "text": long })),
+            }
+        }
+        .in_transaction("task", "t")
+        .with_client(&client)
+        .await;
+    }
+    let stats = client.stats().transactions;
+    assert!((8..=11).contains(&stats.pending), "{stats:?}");
+    let reason = DropReason::Discarded(DiscardReason::QueueOverflow);
+    assert_eq!(stats.dropped_because(reason), 40 - stats.pending);
+}
