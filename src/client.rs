@@ -24,6 +24,13 @@ use crate::transport::{Config, DeliveryReport, Payload, Transport};
 /// Clones are handles to the same client. One that has no DSN is disabled: it
 /// takes every call and does nothing.
 ///
+/// A transaction that is larger than servers take, which is about 1 MB, is made
+/// to fit before it is sent: values of many kilobytes are shortened, and then
+/// the newest spans without children are dropped. The data of the root says how
+/// many spans that were (`taskspan.dropped_spans`), and the data of a span how
+/// many of its values were shortened or left out (`taskspan.shortened`). Spans
+/// that were dropped are counted as `buffer_overflow`.
+///
 /// Dropping the last handle neither blocks nor waits: what is queued then is
 /// still sent while the runtime lives, but nobody learns what became of it.
 /// Call [`close`](Self::close) before the program ends.

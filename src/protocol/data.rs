@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// A map from keys to JSON values, ordered by key.
 ///
@@ -67,6 +67,14 @@ impl Data {
     /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Takes everything out.
+    pub(crate) fn take_values(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|(key, value)| (key.into_owned(), parse(&value)))
+            .collect()
     }
 
     /// Puts JSON text under `key` in place of any value that was there.

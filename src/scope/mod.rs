@@ -148,6 +148,27 @@ impl Scope {
         }
     }
 
+    /// About how many bytes it holds on to, together with its clones.
+    pub(crate) fn size(&self) -> usize {
+        let Some(data) = &self.data else { return 0 };
+        let tags = data.tags.iter().map(|(key, value)| key.len() + value.len());
+        let contexts = data.contexts.values().map(size_of_value);
+        let user = data.user.iter().flat_map(|user| user.other.values());
+        let request = data.request.iter().flat_map(|request| {
+            let texts = [&request.url, &request.query_string];
+            let texts = texts.into_iter().flatten().map(String::len);
+            let headers = request.headers.iter();
+            texts
+                .chain(headers.map(|(name, value)| name.len() + value.len()))
+                .chain(request.data.iter().map(size_of_value))
+        });
+        size_of::<ScopeData>()
+            + tags.sum::<usize>()
+            + contexts.sum::<usize>()
+            + user.map(size_of_value).sum::<usize>()
+            + request.sum::<usize>()
+    }
+
     /// Takes over what somebody else has changed since `before`, except for what was changed here too.
     fn merge(&mut self, before: &Self, other: &Self) {
         let same = match (&before.data, &other.data) {
@@ -202,6 +223,22 @@ fn context_of(value: impl Serialize) -> Value {
     };
     limit(&mut context, MAX_DEPTH);
     context
+}
+
+/// About how many bytes a value takes.
+fn size_of_value(value: &Value) -> usize {
+    let within: usize = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(size_of_value).sum(),
+        Value::Object(map) => {
+            let entries = map.iter();
+            entries
+                .map(|(key, value)| key.len() + size_of_value(value))
+                .sum()
+        }
+        _ => 0,
+    };
+    size_of::<Value>() + within
 }
 
 /// Takes out what nests deeper than `depth` levels.

@@ -179,12 +179,15 @@ impl Finished {
 
     /// About how many bytes it holds on to.
     pub(crate) fn size(&self) -> usize {
-        let others: usize = self.others.iter().map(|other| other.1.size()).sum();
+        let buffers = self.others.iter().chain([&self.own]);
+        let buffers: usize = buffers
+            .map(|(_, buffer)| buffer.size() + texts(&buffer.records))
+            .sum();
         size_of::<Self>()
             + size_of::<Trace>()
-            + self.own.1.size()
-            + others
+            + buffers
             + self.changes.attributes.capacity()
+            + self.scope.size()
     }
 
     /// Puts the transaction together, in a form that no server refuses.
@@ -416,6 +419,18 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
             }
         }
     }
+}
+
+/// How many bytes records hold on to beside themselves.
+fn texts(records: &[Record]) -> usize {
+    let owned = |text: &Cow<'static, str>| match text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.capacity(),
+    };
+    records
+        .iter()
+        .map(|record| owned(&record.op) + owned(&record.name))
+        .sum()
 }
 
 /// The origin of a span in the form that servers take: they refuse other characters.

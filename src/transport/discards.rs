@@ -77,7 +77,7 @@ impl Unsent {
         ClientReport::new(discarded)
     }
 
-    /// The server answered: whatever it said, it is not told again.
+    /// The server has read it, so it is not told again.
     pub(super) fn sent(mut self) {
         self.discards = Discards::default();
     }

@@ -9,14 +9,16 @@ use flate2::{Compress, FlushCompress, Status};
 
 use super::discards::Unsent;
 use super::queue::Job;
-use super::{Compression, Payload};
-use crate::protocol::{DiscardReason, Envelope, EnvelopeHeaders};
+use super::{Compression, Payload, fit};
+use crate::protocol::{DiscardReason, Envelope, EnvelopeHeaders, Item};
 
 /// A payload written as JSON, with all that a body needs except the time it is sent.
 pub(super) struct Prepared {
     headers: EnvelopeHeaders,
     /// The lines of the items, each with its line end.
     items: Vec<u8>,
+    /// How many spans were dropped for the rest to fit.
+    pub(super) dropped_spans: u32,
 }
 
 /// A job with its body, ready to be sent.
@@ -35,15 +37,25 @@ pub(super) struct Compressor {
 }
 
 impl Prepared {
-    /// Builds and writes what is to be sent. `None`: that failed or panicked.
+    /// Builds and writes what is to be sent, and makes it fit. `None`: that failed or panicked.
     pub(super) fn new(payload: Box<dyn Payload>) -> Option<Self> {
         let write = move || {
             let mut envelope = Envelope::of_transaction(payload.into_transaction());
-            let items = write_items(&envelope)?;
+            let mut items = write_items(&envelope)?;
+            let mut dropped_spans = 0;
+            if fit::may_be_too_large(items.len()) {
+                for item in &mut envelope.items {
+                    if let Item::Transaction(transaction) = item {
+                        dropped_spans += fit::fit(transaction).ok()?;
+                    }
+                }
+                items = write_items(&envelope)?;
+            }
             envelope.items.clear();
-            Some(Self {
+            fit::fits(items.len()).then_some(Self {
                 headers: envelope.headers,
                 items,
+                dropped_spans,
             })
         };
         // Nothing that the closure could leave half done is reachable after it.

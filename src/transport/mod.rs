@@ -15,6 +15,11 @@
 //! or flushed takes over. An envelope that was on its way then may arrive
 //! twice, with the same event id.
 //!
+//! # Size
+//!
+//! Servers refuse what is too large. A transaction that is gets shortened, and
+//! loses its newest leaves, which are counted as `buffer_overflow`.
+//!
 //! # Retries
 //!
 //! An answer of the server is final. Where there is none, an envelope is sent
@@ -25,6 +30,7 @@
 mod connect;
 mod discards;
 mod encode;
+mod fit;
 mod http;
 mod ledger;
 mod pace;
@@ -34,6 +40,7 @@ mod rate_limit;
 mod reporting;
 mod retry;
 mod shared;
+mod shorten;
 mod state;
 #[cfg(test)]
 mod tests;

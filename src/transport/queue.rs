@@ -140,7 +140,10 @@ impl Job {
     /// Writes the payload, unless an earlier try did. `None`: it could not be written, and is counted.
     pub(super) fn prepare(mut self) -> Option<Self> {
         let prepared = match self.content.take() {
-            Some(Content::Payload(payload)) => Prepared::new(payload),
+            Some(Content::Payload(payload)) => Prepared::new(payload).inspect(|prepared| {
+                // Once written they are gone, whatever becomes of the rest.
+                self.drop_spans(prepared.dropped_spans.into());
+            }),
             Some(Content::Prepared(prepared)) => Some(prepared),
             None => None,
         };
@@ -150,6 +153,15 @@ impl Job {
         };
         self.content = Some(Content::Prepared(prepared));
         Some(self)
+    }
+
+    /// Counts spans that there was no room for in the transaction.
+    fn drop_spans(&mut self, dropped: u64) {
+        if dropped > 0 {
+            let dropped = dropped.min(self.ticket.spans);
+            self.ticket.spans -= dropped;
+            self.shared.lock().drop_spans(dropped);
+        }
     }
 
     /// What [`prepare`](Self::prepare) wrote.

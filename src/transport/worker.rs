@@ -273,7 +273,9 @@ impl Worker {
             Some(Ok(reply)) => {
                 self.pace.answered(now);
                 self.limits.update(reply.status, &reply.headers, now);
-                if let Some(unsent) = finished.unsent {
+                if let Some(unsent) = finished.unsent
+                    && is_read(reply.status)
+                {
                     unsent.sent();
                 }
                 if let Some(job) = finished.job {
@@ -324,6 +326,12 @@ impl Drop for Worker {
             self.shared.lock().stopped(memory, failed_on);
         }
     }
+}
+
+/// Whether a server that answers so has read the client report in the envelope.
+fn is_read(status: StatusCode) -> bool {
+    // With 429 it takes out of an envelope what there is a limit for, and reads the rest.
+    status.is_success() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// Counts a job by the status of the answer.

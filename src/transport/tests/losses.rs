@@ -58,6 +58,35 @@ async fn what_panics_is_counted_and_the_worker_lives() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_made_to_fit_is_dropped() {
+    let server = Server::start(|_| OK);
+    let transport = connect(&server);
+    // A name is cut where it is recorded, and nowhere else.
+    transport.submit(fake("long".repeat(500_000)));
+    let report = transport.close(LONG).await;
+    assert_report(&report, 0, &[(InternalSdkError, 1)], 0);
+    assert!(server.transactions().is_empty());
+    assert_eq!(server.reported()["internal_sdk_error span"], 3);
+}
+
+#[tokio::test]
+async fn a_report_in_an_envelope_that_is_refused_is_told_again() {
+    let server = Server::start(|number| match number {
+        0 => Act::Answer(413, &[]),
+        _ => OK,
+    });
+    let transport = connect(&server);
+    transport.unsampled(2);
+    transport.submit(fake("refused"));
+    transport.close(LONG).await;
+    let received = server.received();
+    assert_eq!(received[0].items.len(), 2);
+    assert_eq!(received.len(), 2);
+    let events = received[1].items[0].1["discarded_events"].to_string();
+    assert!(events.contains("sample_rate") && events.contains("send_error"));
+}
+
+#[tokio::test]
 async fn unsampled_transactions_are_reported_with_their_spans() {
     let server = Server::start(|_| OK);
     let transport = connect(&server);
