@@ -1,6 +1,6 @@
 //! What recording costs, operation by operation, in every state that a user can be in.
 //!
-//! `cargo bench --bench span --features test` prints nanoseconds and allocations
+//! `cargo bench --bench span` prints nanoseconds and allocations
 //! for each operation beside the floor: two readings of the clock that spans
 //! use. With `-- --test` everything runs once, to see that it works.
 //!
