@@ -1,7 +1,11 @@
 //! Three ledgers agree after a bad time: what a program started, what the server accepted, and what
 //! the client says became of the rest.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, and its seed is needed then"
+)]
 
 #[path = "../examples/support/faults.rs"]
 mod faults;

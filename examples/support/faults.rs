@@ -262,8 +262,7 @@ async fn serve(listener: std::net::TcpListener, address: SocketAddr, shared: Arc
             sleep(Duration::from_millis(500 + wait)).await;
         };
         let mut outage = std::pin::pin!(outage);
-        loop {
-            let Some(listening) = &listener else { break };
+        while let Some(listening) = &listener {
             tokio::select! {
                 accepted = listening.accept() => if let Ok((stream, _)) = accepted {
                     connections.spawn(connection(stream, Arc::clone(&shared)));

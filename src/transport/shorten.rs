@@ -27,7 +27,7 @@ pub(super) fn shorten(value: &mut Value, budget: usize) -> serde_json::Result<u6
         }
         Value::Array(list) => {
             let parts = list.iter().map(|value| Ok((1, length(value)?)));
-            let share = Share::new(parts.collect::<serde_json::Result<_>>()?, budget);
+            let share = Share::new(&parts.collect::<serde_json::Result<Vec<_>>>()?, budget);
             let mut stays = share.stays.iter();
             list.retain(|_| stays.next() == Some(&true));
             share.apply(list.iter_mut())
@@ -37,7 +37,7 @@ pub(super) fn shorten(value: &mut Value, budget: usize) -> serde_json::Result<u6
                 // A colon and a comma.
                 Ok((length(key)? + 2, length(value)?))
             });
-            let share = Share::new(parts.collect::<serde_json::Result<_>>()?, budget);
+            let share = Share::new(&parts.collect::<serde_json::Result<Vec<_>>>()?, budget);
             let mut stays = share.stays.iter();
             map.retain(|_, _| stays.next() == Some(&true));
             share.apply(map.values_mut())
@@ -55,7 +55,7 @@ struct Share {
 
 impl Share {
     /// `parts` are the lengths of what goes along with each value, and of the value.
-    fn new(parts: Vec<(usize, usize)>, budget: usize) -> Self {
+    fn new(parts: &[(usize, usize)], budget: usize) -> Self {
         // What is left once everything that stays has its smallest form.
         let mut room = budget.saturating_sub(2);
         let stays: Vec<bool> = parts
