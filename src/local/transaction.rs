@@ -277,30 +277,8 @@ impl<'a> Object<'a> {
 
 /// Reads a status by its name, by a name that older SDKs have for it, or by its gRPC number.
 fn read_status(value: &Value) -> Option<SpanStatus> {
-    const BY_NUMBER: [SpanStatus; 17] = [
-        SpanStatus::Ok,
-        SpanStatus::Cancelled,
-        SpanStatus::Unknown,
-        SpanStatus::InvalidArgument,
-        SpanStatus::DeadlineExceeded,
-        SpanStatus::NotFound,
-        SpanStatus::AlreadyExists,
-        SpanStatus::PermissionDenied,
-        SpanStatus::ResourceExhausted,
-        SpanStatus::FailedPrecondition,
-        SpanStatus::Aborted,
-        SpanStatus::OutOfRange,
-        SpanStatus::Unimplemented,
-        SpanStatus::InternalError,
-        SpanStatus::Unavailable,
-        SpanStatus::DataLoss,
-        SpanStatus::Unauthenticated,
-    ];
     match value {
-        Value::Number(number) => {
-            let number = usize::try_from(number.as_u64()?).ok()?;
-            BY_NUMBER.get(number).copied()
-        }
+        Value::Number(number) => SpanStatus::from_grpc(usize::try_from(number.as_u64()?).ok()?),
         Value::String(name) => match name.as_str() {
             "success" => Some(SpanStatus::Ok),
             "failure" | "unknown_error" => Some(SpanStatus::InternalError),

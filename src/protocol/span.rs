@@ -113,6 +113,11 @@ impl SpanStatus {
         }
     }
 
+    /// The status that stands for a canonical code of gRPC, of which there are 17.
+    pub fn from_grpc(code: usize) -> Option<Self> {
+        ALL.get(code).copied()
+    }
+
     /// The status that stands for an HTTP status code.
     ///
     /// Codes below 400 are `Ok`, as SDKs practise it; codes outside 100 to 599 are `Unknown`.
@@ -166,6 +171,7 @@ impl fmt::Display for UnknownStatus {
 
 impl std::error::Error for UnknownStatus {}
 
+/// All statuses, in the order of the codes of gRPC.
 const ALL: [SpanStatus; 17] = [
     SpanStatus::Ok,
     SpanStatus::Cancelled,
@@ -196,6 +202,14 @@ mod tests {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
         assert_eq!("error".parse::<SpanStatus>(), Err(UnknownStatus));
+    }
+
+    #[test]
+    fn grpc_codes_are_the_order_of_the_statuses() {
+        assert_eq!(SpanStatus::from_grpc(0), Some(SpanStatus::Ok));
+        assert_eq!(SpanStatus::from_grpc(5), Some(SpanStatus::NotFound));
+        assert_eq!(SpanStatus::from_grpc(16), Some(SpanStatus::Unauthenticated));
+        assert_eq!(SpanStatus::from_grpc(17), None);
     }
 
     #[test]
