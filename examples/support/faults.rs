@@ -6,7 +6,7 @@
 //! as a whole has not read the report in it. Reports have no id, so one whose
 //! answer is lost would be counted twice; here it is not counted the first time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,6 +97,8 @@ struct Shared {
 
 struct State {
     random: Random,
+    /// What is done with the next requests, whatever the others bring.
+    script: VecDeque<Act>,
     ledger: Ledger,
     /// Events accepted of late, by id: their spans, and whether that was acknowledged.
     recent: HashMap<String, (u64, bool)>,
@@ -125,6 +127,16 @@ impl Random {
 impl Server {
     /// Starts a server that is healthy for one request in two, and does one of `acts` with the others.
     pub(crate) fn start(seed: u64, acts: &[Act], outage: Duration) -> Self {
+        Self::with(seed, acts, outage, &[])
+    }
+
+    /// Starts a server that does these things first, one for each request, and is healthy after that.
+    #[allow(dead_code, reason = "not everybody has a script")]
+    pub(crate) fn scripted(script: &[Act]) -> Self {
+        Self::with(0, &[], Duration::ZERO, script)
+    }
+
+    fn with(seed: u64, acts: &[Act], outage: Duration, script: &[Act]) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         listener.set_nonblocking(true).expect("it can be async");
@@ -134,6 +146,7 @@ impl Server {
             healthy: AtomicBool::new(false),
             state: Mutex::new(State {
                 random: Random::new(seed),
+                script: script.iter().copied().collect(),
                 ledger: Ledger::default(),
                 recent: HashMap::new(),
                 older: HashMap::new(),
@@ -182,7 +195,10 @@ impl Shared {
 
     fn choose(&self) -> Act {
         let mut state = self.state();
-        let number = state.random.below(2 * self.acts.len() as u64);
+        if let Some(act) = state.script.pop_front() {
+            return act;
+        }
+        let number = state.random.below(2 * self.acts.len().max(1) as u64);
         let act = self.acts.get(number as usize).copied();
         let act = act.unwrap_or(Act::Accept);
         if self.healthy.load(Ordering::Relaxed) {
