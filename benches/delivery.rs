@@ -8,7 +8,8 @@
 //! request after a fixed time. Processor time is that of the sending process
 //! alone, from its first transaction to the end of `close`: recording, writing,
 //! compressing and sending. It is shared out among those that were delivered, so
-//! that what is lost makes the rest more expensive.
+//! that what is lost makes the rest more expensive. A service that works beside
+//! it in the same runtime shows what delivery does to the application.
 
 #![allow(
     clippy::print_stdout,
@@ -22,8 +23,8 @@ use std::future::ready;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,11 +54,11 @@ fn tables(tiny: bool) {
     let seconds = if tiny { 0.2 } else { 8.0 };
     println!("10 spans a transaction, for {seconds} s, then `close`\n");
     println!(
-        "{:<22}{:>8}{:>8}{:>9}{:>11}{:>8}{:>12}",
-        "", "answer", "rate", "offered", "delivered", "lost", "CPU each"
+        "{:<22}{:>8}{:>8}{:>9}{:>11}{:>8}{:>12}{:>10}{:>10}",
+        "", "answer", "rate", "offered", "delivered", "lost", "CPU each", "app p50", "app p99"
     );
     for (latency, rate) in [(50, 1_000), (5, 5_000)] {
-        for who in ["taskspan", "taskspan, plain", "sentry"] {
+        for who in ["nothing", "taskspan", "taskspan, plain", "sentry"] {
             throughput(who, latency, rate, seconds);
         }
     }
@@ -114,17 +115,21 @@ fn throughput(who: &str, latency: u64, rate: u64, seconds: f64) {
         .unwrap()
         .split(' ')
         .map(|n| n.parse::<f64>().unwrap());
-    let (offered, cpu) = (numbers.next().unwrap(), numbers.next().unwrap());
+    let mut next = || numbers.next().unwrap();
+    let (offered, cpu, median, high) = (next(), next(), next(), next());
     println!(
-        "{who:<22}{:>8}{rate:>8}{offered:>9}{delivered:>11}{:>7.1}%{:>9.1} µs",
+        "{who:<22}{:>8}{rate:>8}{offered:>9}{delivered:>11}{:>7.1}%{:>9.1} µs{:>7.2} ms{:>7.2} ms",
         format!("{latency} ms"),
         100.0 * (offered - delivered) / offered,
         1e6 * cpu / delivered.max(1.0),
+        median * 1e3,
+        high * 1e3,
     );
 }
 
-/// One of the two crates, ready to send.
+/// One of the two crates, ready to send, or neither of them.
 enum Sender {
+    Nothing,
     Taskspan(Client),
     Sentry(sentry::ClientInitGuard),
 }
@@ -137,6 +142,9 @@ impl Sender {
             let options = sentry::ClientOptions::new().traces_sample_rate(1.0);
             return Self::Sentry(sentry::init((dsn, options)));
         }
+        if who == "nothing" {
+            return Self::Nothing;
+        }
         let mut options = Options::new(dsn).unwrap().traces_sample_rate(1.0);
         if who.ends_with("plain") {
             options = options.compression(Compression::None);
@@ -146,7 +154,7 @@ impl Sender {
 
     async fn transaction(&self) {
         match self {
-            Self::Taskspan(_) => {
+            Self::Taskspan(_) | Self::Nothing => {
                 async {
                     for _ in 0..10 {
                         ready(())
@@ -172,6 +180,7 @@ impl Sender {
 
     async fn close(&self, deadline: Duration) -> String {
         match self {
+            Self::Nothing => "there was nothing to send".to_owned(),
             Self::Taskspan(client) => client.close(deadline).await.to_string(),
             Self::Sentry(guard) => match guard.close(Some(deadline)) {
                 true => "it says that all was sent".to_owned(),
@@ -190,6 +199,8 @@ fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
         .unwrap();
     runtime.block_on(async {
         let sender = Sender::new(who, dsn);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(serve_requests(Arc::clone(&requests)));
         let before = cpu();
         let start = Instant::now();
         let mut ticks = interval(Duration::from_millis(1));
@@ -220,11 +231,32 @@ fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
         }
         let outcome = sender.close(DEADLINE).await;
         println!("         {outcome}");
-        println!("result {offered} {}", cpu() - before);
+        let mut requests = requests.lock().unwrap().clone();
+        requests.sort_by(f64::total_cmp);
+        let part = |part: f64| requests.get((requests.len() as f64 * part) as usize);
+        let (median, high) = (part(0.5).unwrap_or(&0.0), part(0.99).unwrap_or(&0.0));
+        println!("result {offered} {} {median} {high}", cpu() - before);
         std::io::stdout().flush().unwrap();
         // What the guard does when it is dropped is no part of this.
         std::process::exit(0);
     });
+}
+
+/// What the application does beside: a request every few milliseconds, that
+/// takes some work and a change of task. Notes how long each took from when it was due.
+async fn serve_requests(took: Arc<Mutex<Vec<f64>>>) {
+    let mut due = interval(Duration::from_millis(5));
+    loop {
+        let due = due.tick().await;
+        let work = async {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_micros(100) {
+                std::hint::spin_loop();
+            }
+        };
+        tokio::spawn(work).await.unwrap();
+        took.lock().unwrap().push(due.elapsed().as_secs_f64());
+    }
 }
 
 fn close(who: &str, dsn: &str, queued: u64) {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "../examples/support/faults.rs"]
+#[allow(dead_code, reason = "chance plays no part here")]
 mod faults;
 
 use std::future::ready;
