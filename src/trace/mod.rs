@@ -8,15 +8,16 @@
 mod assemble;
 mod attributes;
 mod buffer;
-mod builder;
 mod context;
 mod future;
 mod record;
 mod sampling;
 mod shared;
 mod span;
+mod span_builder;
 mod spawn;
 mod task;
+mod transaction;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,10 +35,11 @@ pub(crate) use self::assemble::Finished;
 pub(crate) use self::buffer::BufferPool;
 pub(crate) use self::task::TaskSpans;
 
-pub use self::builder::{SpanBuilder, TransactionBuilder, span, transaction};
 pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr};
 pub use self::span::{OpenSpan, Span, current_span, current_transaction};
+pub use self::span_builder::{SpanBuilder, span};
 pub use self::spawn::{JoinSetExt, in_current_scope, spawn, spawn_blocking};
+pub use self::transaction::{TransactionBuilder, transaction};
 
 /// What the tasks of one transaction share.
 pub(crate) struct Trace {

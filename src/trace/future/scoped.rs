@@ -1,0 +1,156 @@
+//! Futures that are polled and dropped in a scope of their own.
+
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use pin_project::{pin_project, pinned_drop};
+
+use super::poll_and_drop;
+use super::record_err::RecordErr;
+use crate::protocol::SpanStatus;
+use crate::scope::task::{self, TaskScope};
+use crate::trace::context::Context;
+use crate::trace::task::{DropAs, set_dropped_as};
+use crate::trace::transaction::TransactionBuilder;
+
+/// The future returned by [`Instrument::in_transaction`].
+#[pin_project]
+#[must_use = "nothing runs, or is measured, until this future is polled"]
+pub struct InTransaction<F> {
+    // The context counts where nothing is current at the first poll.
+    start: Option<(TransactionBuilder, Option<Context>)>,
+    #[pin]
+    scoped: Scoped<F>,
+}
+
+/// The future returned by [`Instrument::in_current_scope`],
+/// [`Instrument::in_scope_of`] and [`Instrument::with_client`].
+#[pin_project]
+#[must_use = "nothing runs, or is measured, until this future is polled"]
+pub struct InScope<F> {
+    context: Option<Context>,
+    #[pin]
+    scoped: Scoped<F>,
+}
+
+impl<F> InTransaction<F> {
+    pub(in crate::trace) fn new(start: TransactionBuilder, future: F) -> Self {
+        Self {
+            start: Some((start, Context::current())),
+            scoped: Scoped::new(future),
+        }
+    }
+}
+
+impl<F: Future> InTransaction<F> {
+    /// Sets the status of this transaction to `internal_error` if the future is ready with an `Err`.
+    pub fn record_err<T, E>(self) -> InTransaction<RecordErr<F>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        InTransaction {
+            start: self.start,
+            scoped: self.scoped.map(RecordErr::new),
+        }
+    }
+}
+
+impl<F: Future> Future for InTransaction<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let Some(start) = this.start.take() {
+            let (builder, context) = start;
+            this.scoped
+                .as_mut()
+                .open(builder.open(Context::current().or(context)));
+        }
+        this.scoped.poll(cx)
+    }
+}
+
+impl<F> InScope<F> {
+    pub(super) fn new(context: Option<Context>, future: F) -> Self {
+        Self {
+            context,
+            scoped: Scoped::new(future),
+        }
+    }
+}
+
+impl<F: Future> Future for InScope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if let Some(context) = this.context.take() {
+            this.scoped.as_mut().open(Some(context.open()));
+        }
+        this.scoped.poll(cx)
+    }
+}
+
+/// A future with a slot for the scope that it is polled and dropped in.
+#[pin_project(PinnedDrop)]
+struct Scoped<F> {
+    scope: Option<Box<TaskScope>>,
+    #[pin]
+    inner: Option<F>,
+}
+
+impl<F> Scoped<F> {
+    fn map<G>(mut self, f: impl FnOnce(F) -> G) -> Scoped<G> {
+        Scoped {
+            scope: self.scope.take(),
+            inner: self.inner.take().map(f),
+        }
+    }
+
+    fn new(inner: F) -> Self {
+        Self {
+            scope: None,
+            inner: Some(inner),
+        }
+    }
+
+    fn open(self: Pin<&mut Self>, scope: Option<Box<TaskScope>>) {
+        *self.project().scope = scope;
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if this.scope.is_none() {
+            return poll_and_drop(this.inner, cx);
+        }
+        let output = {
+            let _entered = task::enter(this.scope);
+            let unwinding = DropAs(SpanStatus::InternalError);
+            let output = poll_and_drop(this.inner.as_mut(), cx);
+            mem::forget(unwinding);
+            ready!(output)
+        };
+        *this.scope = None;
+        Poll::Ready(output)
+    }
+}
+
+#[pinned_drop]
+impl<F> PinnedDrop for Scoped<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.scope.is_some() && this.inner.is_some() {
+            let _entered = task::enter(this.scope);
+            // A future that has panicked is dropped as that.
+            if set_dropped_as(SpanStatus::Cancelled) == Some(SpanStatus::InternalError) {
+                set_dropped_as(SpanStatus::InternalError);
+            }
+            this.inner.set(None);
+        }
+    }
+}
