@@ -76,7 +76,8 @@ impl TransactionBuilder {
         self
     }
 
-    /// Tells who records the transaction, `manual` by default. See [`SpanBuilder::origin`].
+    /// Tells who records the transaction, `manual` by default. See
+    /// [`SpanBuilder::origin`](crate::SpanBuilder::origin).
     pub fn origin(mut self, origin: &'static str) -> Self {
         self.origin = origin;
         self

@@ -16,7 +16,7 @@ use crate::trace::span::{Place, current_span};
 use crate::trace::span_builder::{SpanBuilder, span};
 use crate::trace::task::{TaskSpans, in_task_of, set_dropped_as};
 
-/// The future returned by [`Instrument::in_span`].
+/// The future returned by [`Instrument::in_span`](crate::Instrument::in_span).
 #[pin_project(PinnedDrop)]
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InSpan<F> {

@@ -8,7 +8,7 @@ use pin_project::pin_project;
 use crate::protocol::SpanStatus;
 use crate::trace::span::current_span;
 
-/// The future returned by [`Instrument::record_err`].
+/// The future returned by [`Instrument::record_err`](crate::Instrument::record_err).
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
 pub struct RecordErr<F> {

@@ -14,7 +14,7 @@ use crate::trace::context::Context;
 use crate::trace::task::{DropAs, set_dropped_as};
 use crate::trace::transaction::TransactionBuilder;
 
-/// The future returned by [`Instrument::in_transaction`].
+/// The future returned by [`Instrument::in_transaction`](crate::Instrument::in_transaction).
 #[pin_project]
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InTransaction<F> {
@@ -24,8 +24,8 @@ pub struct InTransaction<F> {
     scoped: Scoped<F>,
 }
 
-/// The future returned by [`Instrument::in_current_scope`],
-/// [`Instrument::in_scope_of`] and [`Instrument::with_client`].
+/// The future returned by [`Instrument::in_current_scope`](crate::Instrument::in_current_scope),
+/// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of) and [`Instrument::with_client`](crate::Instrument::with_client).
 #[pin_project]
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InScope<F> {
