@@ -159,6 +159,32 @@ async fn an_explicit_decision_wins_over_the_rate() {
 }
 
 #[tokio::test]
+async fn an_explicit_decision_wins_over_that_of_the_transaction_around() {
+    let (client, sent) = client();
+    async {
+        taskspan::transaction("a", "no")
+            .sampled(false)
+            .in_scope(|_| {
+                taskspan::transaction("b", "not either").in_scope(|_| ());
+                taskspan::transaction("c", "yes")
+                    .sampled(true)
+                    .in_scope(|_| ());
+            });
+    }
+    .in_transaction("task", "t")
+    .with_client(&client)
+    .await;
+    assert_eq!(sent.tree(), "c yes (ok)\ntask t (ok)\n");
+    assert_eq!(client.stats().unsampled, 2);
+    let traces: Vec<_> = sent
+        .take()
+        .iter()
+        .map(|sent| sent.contexts.trace.trace_id)
+        .collect();
+    assert_eq!(traces[0], traces[1]);
+}
+
+#[tokio::test]
 async fn spawned_tasks_stay_in_the_transaction() {
     let tree = tree_of(async {
         async {

@@ -83,7 +83,8 @@ impl TransactionBuilder {
         self
     }
 
-    /// Decides whether the transaction is recorded, over any sampling rate.
+    /// Decides whether the transaction is recorded, over any sampling rate and
+    /// over what was decided for a transaction around it.
     pub fn sampled(mut self, sampled: bool) -> Self {
         self.sampled = Some(sampled);
         self
@@ -176,12 +177,13 @@ impl TransactionBuilder {
                 })?,
         };
         let (id_seed, trace_id) = rand::random::<(u64, u128)>();
-        let (trace_id, sampling) = match &parent {
-            Some((trace, _)) => (trace.trace_id, trace.sampling),
-            None => {
-                let trace_id = TraceId::from_random(trace_id);
-                (trace_id, Sampling::decide(&client, trace_id, self.sampled))
-            }
+        let trace_id = match &parent {
+            Some((trace, _)) => trace.trace_id,
+            None => TraceId::from_random(trace_id),
+        };
+        let sampling = match &parent {
+            Some((trace, _)) if self.sampled.is_none() => trace.sampling,
+            _ => Sampling::decide(&client, trace_id, self.sampled),
         };
         let anchor = if sampling.sampled {
             Anchor::now()
