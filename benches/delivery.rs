@@ -117,11 +117,15 @@ fn throughput(who: &str, latency: u64, rate: u64, seconds: f64) {
         .map(|n| n.parse::<f64>().unwrap());
     let mut next = || numbers.next().unwrap();
     let (offered, cpu, median, high) = (next(), next(), next(), next());
+    let lost = 100.0 * (offered - delivered) / offered;
+    let cpu = 1e6 * cpu / delivered.max(1.0);
+    let (lost, cpu) = match who {
+        "nothing" => ("-".to_owned(), "-".to_owned()),
+        _ => (format!("{lost:.1} %"), format!("{cpu:.1} µs")),
+    };
     println!(
-        "{who:<22}{:>8}{rate:>8}{offered:>9}{delivered:>11}{:>7.1}%{:>9.1} µs{:>7.2} ms{:>7.2} ms",
+        "{who:<22}{:>8}{rate:>8}{offered:>9}{delivered:>11}{lost:>8}{cpu:>12}{:>7.2} ms{:>7.2} ms",
         format!("{latency} ms"),
-        100.0 * (offered - delivered) / offered,
-        1e6 * cpu / delivered.max(1.0),
         median * 1e3,
         high * 1e3,
     );
