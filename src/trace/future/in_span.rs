@@ -79,11 +79,7 @@ impl<F: Future> Future for InSpan<F> {
         let this = self.project();
         let mut polling = this.carried.enter();
         let output = poll_and_drop(this.inner, cx);
-        if output.is_ready() {
-            polling.end_as = Some(SpanStatus::Ok);
-        } else {
-            polling.end_as = None;
-        }
+        polling.end_as = output.is_ready().then_some(SpanStatus::Ok);
         output
     }
 }
