@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use taskspan::{Client, Compression, Instrument, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How long `close` may take.
@@ -194,14 +194,18 @@ impl Sender {
     }
 }
 
-/// Starts transactions at a rate, and says what that took.
-fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
-    let runtime = Builder::new_multi_thread()
+/// What a service on two cores has.
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .unwrap();
-    runtime.block_on(async {
+        .unwrap()
+}
+
+/// Starts transactions at a rate, and says what that took.
+fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
+    runtime().block_on(async {
         let sender = Sender::new(who, dsn);
         let requests = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(serve_requests(Arc::clone(&requests)));
@@ -264,12 +268,7 @@ async fn serve_requests(took: Arc<Mutex<Vec<f64>>>) {
 }
 
 fn close(who: &str, dsn: &str, queued: u64) {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let sender = Sender::new(who, dsn);
         for _ in 0..queued {
             sender.transaction().await;

@@ -141,11 +141,11 @@ impl Client {
     fn with_delivery(options: &Options, delivery: Delivery) -> Self {
         let identity = match delivery {
             Delivery::Disabled => Identity::default(),
-            _ => Identity::of(options),
+            _ => {
+                clock::calibrate();
+                Identity::of(options)
+            }
         };
-        if !matches!(delivery, Delivery::Disabled) {
-            clock::calibrate();
-        }
         let inner = Inner {
             traces_sample_rate: options.traces_sample_rate,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Trace;
 use super::record::SpanNumber;
 use super::shared::NO_TASK;
+use super::span::Place;
 use super::task::TaskSpans;
 use crate::client::Client;
 use crate::scope::Scope;
@@ -31,6 +32,15 @@ impl Context {
                 scope: task.scope.clone(),
             })
         })
+    }
+
+    /// What is known to whoever runs below a span from here.
+    pub(super) fn below(place: &Place) -> Self {
+        Self {
+            client: None,
+            parent: Some((Arc::clone(&place.trace), place.number)),
+            scope: task::current_scope(),
+        }
     }
 
     /// The same as a task that begins now.

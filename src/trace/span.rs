@@ -13,14 +13,14 @@ use serde::Serialize;
 use super::Trace;
 use super::attributes::{self, Kind};
 use super::buffer::SpanBuffer;
+use super::context::Context;
 use super::record::{Change, SpanNumber};
-use super::shared::NO_TASK;
 use super::span_builder::SpanBuilder;
-use super::task::{TaskSpans, in_task_of};
+use super::task::in_task_of;
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::protocol::SpanStatus;
-use crate::scope::task::{self, TaskScope};
+use crate::scope::task;
 
 /// A span that was started by somebody: the root of a transaction or one below it.
 ///
@@ -226,7 +226,7 @@ impl Span {
             };
             return f();
         }
-        let mut scope = Some(place.task_scope());
+        let mut scope = Some(Context::below(place).open());
         let _entered = task::enter(&mut scope);
         f()
     }
@@ -283,18 +283,6 @@ impl Place {
             self.change(Change::End(ticks, status));
         }
     }
-
-    /// What a task knows that runs below this span.
-    pub(super) fn task_scope(&self) -> Box<TaskScope> {
-        let main = self.number == self.trace.root && self.number.task() == NO_TASK;
-        let scope = if main {
-            self.trace.scope()
-        } else {
-            task::current_scope()
-        };
-        let spans = TaskSpans::below(Arc::clone(&self.trace), self.number, main);
-        TaskScope::new(None, Some(spans), scope)
-    }
 }
 
 impl OpenSpan {
@@ -314,7 +302,7 @@ impl OpenSpan {
     }
 
     /// Ends the span now, as `ok` unless another status was set.
-    pub fn finish(self) {
+    pub fn finish(mut self) {
         self.end(None, SpanStatus::Ok);
     }
 
@@ -322,15 +310,12 @@ impl OpenSpan {
     ///
     /// A time before the span's start is taken for its start, since servers
     /// refuse whole transactions for spans that end before they start.
-    pub fn finish_at(self, time: SystemTime) {
+    pub fn finish_at(mut self, time: SystemTime) {
         self.end(Some(time), SpanStatus::Ok);
     }
 
-    fn end(mut self, time: Option<SystemTime>, status: SpanStatus) {
-        self.end_once(time, status);
-    }
-
-    fn end_once(&mut self, time: Option<SystemTime>, status: SpanStatus) {
+    /// Ends the span, unless it has ended.
+    fn end(&mut self, time: Option<SystemTime>, status: SpanStatus) {
         let Some(place) = self.span.place.take() else {
             return;
         };
@@ -358,7 +343,7 @@ impl Drop for OpenSpan {
         } else {
             task::with(|task| Some(task.spans.as_mut()?.dropped_as())).unwrap_or(SpanStatus::Ok)
         };
-        self.end_once(None, status);
+        self.end(None, status);
     }
 }
 

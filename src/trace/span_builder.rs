@@ -148,10 +148,16 @@ impl SpanBuilder {
     /// Starts the span below another one: in the current task if that records
     /// the same trace, else with the trace.
     fn start_below(&mut self, parent: Place) -> Place {
-        if let Some(place) = self.start_here_below(&parent) {
+        let Place { trace, number, .. } = parent;
+        let here = in_task_of(&trace, |spans| {
+            let current = spans.set_current(number);
+            let place = spans.start(self, None);
+            spans.set_current(current);
+            Some(place)
+        });
+        if let Some(place) = here {
             return place;
         }
-        let Place { trace, number, .. } = parent;
         let started = if trace.sampling.sampled {
             trace.start_away(self.take_record(&trace, number))
         } else {
@@ -162,16 +168,6 @@ impl SpanBuilder {
             number: started.unwrap_or(number),
             recorded: started.is_some(),
         }
-    }
-
-    /// Starts the span in the current task, if that records the trace of its parent.
-    pub(super) fn start_here_below(&mut self, parent: &Place) -> Option<Place> {
-        in_task_of(&parent.trace, |spans| {
-            let current = spans.set_current(parent.number);
-            let place = spans.start(self, None);
-            spans.set_current(current);
-            Some(place)
-        })
     }
 
     /// Takes the record out of it, of a span that starts now unless another time was given.

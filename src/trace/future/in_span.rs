@@ -11,6 +11,7 @@ use super::record_err::RecordErr;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::scope::task::{self, TaskScope};
+use crate::trace::context::Context;
 use crate::trace::record::SpanNumber;
 use crate::trace::span::{Place, current_span};
 use crate::trace::span_builder::{SpanBuilder, span};
@@ -142,7 +143,7 @@ impl CarriedSpan {
     #[cold]
     fn enter_own(&mut self) -> Entry {
         if let (None, Some(place)) = (&self.own, &self.place) {
-            self.own = Some(place.task_scope());
+            self.own = Some(Context::below(place).open());
         }
         task::swap(&mut self.own);
         Entry::Own

@@ -7,7 +7,6 @@ mod scoped;
 use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use super::context::Context;
@@ -106,11 +105,7 @@ pub trait Instrument: Future + Sized {
     fn in_scope_of(self, span: &Span) -> InScope<Self> {
         let context = match &span.place {
             None => Context::current(),
-            Some(place) => Some(Context {
-                client: None,
-                parent: Some((Arc::clone(&place.trace), place.number)),
-                scope: task::current_scope(),
-            }),
+            Some(place) => Some(Context::below(place)),
         };
         InScope::new(context, self)
     }
