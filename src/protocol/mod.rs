@@ -3,16 +3,18 @@
 //! Nothing in here records or delivers anything. Recording fills in a
 //! [`Transaction`]; delivery writes it into an [`Envelope`].
 
+mod breadcrumb;
 mod client_report;
 mod data;
 mod envelope;
-mod sampling_context;
+pub(crate) mod sampling_context;
 mod sdk;
 mod span;
 mod timestamp;
 mod transaction;
 mod user;
 
+pub use self::breadcrumb::Breadcrumb;
 pub use self::client_report::{Category, ClientReport, DiscardReason, Discarded};
 pub use self::data::Data;
 pub use self::envelope::{Envelope, EnvelopeHeaders, Item};

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Data, DynamicSamplingContext, Request, Sdk, Span, SpanStatus, Timestamp, User};
+use super::{Breadcrumb, Data, DynamicSamplingContext, Request, Sdk, Span, SpanStatus, Timestamp, User};
 use crate::id::{EventId, SpanId, TraceId};
 
 /// A finished transaction: the root span spread over an event, its children in a list.
@@ -54,6 +54,9 @@ pub struct Transaction {
     pub request: Option<Request>,
     /// The trace context and everything else that is known of the surroundings.
     pub contexts: Contexts,
+    /// What happened on the way, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "write_values")]
+    pub breadcrumbs: Vec<Breadcrumb>,
     /// The spans below the root, in order of their start.
     pub spans: Vec<Span>,
     /// Who wrote this.
@@ -141,6 +144,11 @@ pub enum Level {
     Error,
     /// The program cannot go on.
     Fatal,
+}
+
+/// Writes a list in the form that events have for it.
+fn write_values<S: Serializer>(values: &[Breadcrumb], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map([("values", values)])
 }
 
 impl TransactionInfo {

@@ -1,8 +1,18 @@
 //! What is known where the code runs: tags, user, contexts, request and level.
 //!
-//! A [`Scope`] is a copy of that knowledge; [`task`] holds the one of the task
+//! A [`Scope`] is a copy of that knowledge; [`task`] holds those of the task
 //! that is being polled, [`global`] the one that lies below all of them.
+//!
+//! | Scope | Holds for | Changed by |
+//! |---|---|---|
+//! | global | the process | [`configure_global_scope`] |
+//! | isolation | a transaction, a request, a task | [`configure_scope`] and [`set_tag`] with the like |
+//! | current | a part of that | [`with_scope`] alone |
+//!
+//! Later ones win.
 
+mod breadcrumbs;
+mod fork;
 pub(crate) mod global;
 pub(crate) mod task;
 
@@ -14,11 +24,18 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::protocol::{Level, Request, Transaction, User};
+use self::breadcrumbs::Breadcrumbs;
+use crate::protocol::{Breadcrumb, Level, Request, Transaction, User};
 use crate::tag::Tags;
 
+pub(crate) use self::breadcrumbs::MAX_BREADCRUMBS;
+pub(crate) use self::fork::{Fork, Layer};
+
+pub use self::fork::{with_isolation_scope, with_scope};
 pub use self::global::configure_global_scope;
-pub use self::task::{configure_scope, set_context, set_level, set_request, set_tag, set_user};
+pub use self::task::{
+    add_breadcrumb, configure_scope, set_context, set_level, set_request, set_tag, set_user,
+};
 
 /// Data that goes on every transaction which ends under it.
 ///
@@ -36,6 +53,30 @@ struct ScopeData {
     user: Option<User>,
     request: Option<Request>,
     level: Option<Level>,
+    breadcrumbs: Breadcrumbs,
+}
+
+/// The scopes of one task. Forks of them are copies: nothing comes back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scopes {
+    pub(crate) isolation: Scope,
+    pub(crate) current: Scope,
+}
+
+impl Scopes {
+    /// Puts what is known on a transaction: the later, the more it counts.
+    pub(crate) fn apply_to(&self, transaction: &mut Transaction, tags: &mut Tags) {
+        for scope in [&global::snapshot(), &self.isolation, &self.current] {
+            scope.apply_to(transaction, tags);
+        }
+        let breadcrumbs = &mut transaction.breadcrumbs;
+        breadcrumbs.sort_by_key(|breadcrumb| breadcrumb.timestamp);
+    }
+
+    /// About how many bytes they hold on to, together with their clones.
+    pub(crate) fn size(&self) -> usize {
+        self.isolation.size() + self.current.size()
+    }
 }
 
 impl Scope {
@@ -120,13 +161,29 @@ impl Scope {
         self.data().level = level.into();
     }
 
+    /// Adds something that happened. Of more than 100 the oldest are forgotten.
+    ///
+    /// Breadcrumbs of all scopes go on a transaction, ordered by time, and of
+    /// those the newest
+    /// [`max_breadcrumbs`](crate::Options::max_breadcrumbs).
+    pub fn add_breadcrumb(&mut self, mut breadcrumb: Breadcrumb) {
+        let data = breadcrumb.data.values_mut();
+        data.for_each(|value| limit(value, MAX_DEPTH));
+        self.data().breadcrumbs.push(Arc::new(breadcrumb));
+    }
+
+    /// Forgets all breadcrumbs.
+    pub fn clear_breadcrumbs(&mut self) {
+        self.data().breadcrumbs = Breadcrumbs::default();
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.data = None;
     }
 
     /// Puts what is known here on a transaction, over what is there already.
-    pub(crate) fn apply_to(&self, transaction: &mut Transaction, tags: &mut Tags) {
+    fn apply_to(&self, transaction: &mut Transaction, tags: &mut Tags) {
         let Some(data) = &self.data else { return };
         for (key, value) in &data.tags {
             tags.set(key.clone(), value.clone());
@@ -146,10 +203,12 @@ impl Scope {
         if let Some(level) = data.level {
             transaction.level = Some(level);
         }
+        let breadcrumbs = data.breadcrumbs.iter().cloned();
+        transaction.breadcrumbs.extend(breadcrumbs);
     }
 
     /// About how many bytes it holds on to, together with its clones.
-    pub(crate) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         let Some(data) = &self.data else { return 0 };
         let tags = data.tags.iter().map(|(key, value)| key.len() + value.len());
         let contexts = data.contexts.values().map(size_of_value);
@@ -162,11 +221,16 @@ impl Scope {
                 .chain(headers.map(|(name, value)| name.len() + value.len()))
                 .chain(request.data.iter().map(size_of_value))
         });
+        let breadcrumbs = data.breadcrumbs.iter().map(|breadcrumb| {
+            let data = breadcrumb.data.values().map(size_of_value);
+            size_of::<Breadcrumb>() + breadcrumb.message.len() + data.sum::<usize>()
+        });
         size_of::<ScopeData>()
             + tags.sum::<usize>()
             + contexts.sum::<usize>()
             + user.map(size_of_value).sum::<usize>()
             + request.sum::<usize>()
+            + breadcrumbs.sum::<usize>()
     }
 
     /// Takes over what somebody else has changed since `before`, except for what was changed here too.
@@ -188,6 +252,8 @@ impl Scope {
         merge_values(&mut own.user, &before.user, &other.user);
         merge_values(&mut own.request, &before.request, &other.request);
         merge_values(&mut own.level, &before.level, &other.level);
+        own.breadcrumbs
+            .merge(&before.breadcrumbs, &other.breadcrumbs);
     }
 
     fn data(&mut self) -> &mut ScopeData {

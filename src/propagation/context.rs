@@ -1,0 +1,140 @@
+//! What is known of a trace where no transaction is.
+
+use std::sync::{Arc, OnceLock};
+
+use super::header::SentryTrace;
+use super::incoming::IncomingTrace;
+use super::policy::Policy;
+use super::rand::{SampleRand, parse_rate};
+use crate::client::Identity;
+use crate::id::{SpanId, TraceId};
+use crate::protocol::DynamicSamplingContext;
+
+/// The trace that transactions continue which start here, and that is passed on where none is.
+///
+/// It belongs to a scope: everything below one has the same.
+#[derive(Debug)]
+pub(crate) struct PropagationContext {
+    pub(crate) trace_id: TraceId,
+    /// Who stands in outgoing headers as the caller. There is no such span.
+    span_id: SpanId,
+    /// The process that the trace came from.
+    pub(crate) remote: Option<Remote>,
+    pub(crate) rand: SampleRand,
+    /// What is known of a trace that began here, from when that first left.
+    frozen: OnceLock<Arc<DynamicSamplingContext>>,
+}
+
+/// What a remote caller says of its trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    pub(crate) span_id: SpanId,
+    /// `None` if the decision is left to whoever comes next.
+    pub(crate) sampled: Option<bool>,
+    /// The rate that the decision was made with, if it is known.
+    pub(crate) rate: Option<f64>,
+    /// What goes on from here: empty if none came in.
+    pub(crate) sampling_context: Arc<DynamicSamplingContext>,
+}
+
+impl PropagationContext {
+    /// A trace that begins here.
+    pub(crate) fn new() -> Self {
+        let (trace_id, span_id) = rand::random::<(u128, u64)>();
+        let trace_id = TraceId::from_random(trace_id);
+        Self {
+            trace_id,
+            span_id: SpanId::from_bits(span_id).unwrap_or(SpanId::ONE),
+            remote: None,
+            rand: SampleRand::of(trace_id),
+            frozen: OnceLock::new(),
+        }
+    }
+
+    /// The trace that came in, or a new one if there is none that the policy lets one continue.
+    pub(crate) fn continuing(incoming: &IncomingTrace, policy: &Policy) -> Self {
+        let header = incoming.sentry_trace.or_else(|| {
+            let accepted = policy.accept_traceparent;
+            incoming.traceparent.filter(|_| accepted)
+        });
+        let context = incoming.sampling_context.as_deref();
+        match header {
+            Some(header) if policy.lets_continue(context) => {
+                Self::continued(header, incoming.sampling_context.clone().unwrap_or_default())
+            }
+            _ => Self::new(),
+        }
+    }
+
+    fn continued(header: SentryTrace, sampling_context: Arc<DynamicSamplingContext>) -> Self {
+        let rate = sampling_context.get("sample_rate");
+        let rate = rate.and_then(|rate| parse_rate(&rate));
+        let rand = sampling_context.get("sample_rand");
+        let rand = rand.and_then(|rand| SampleRand::parse(&rand));
+        Self {
+            trace_id: header.trace_id,
+            rand: rand.unwrap_or_else(|| SampleRand::back_filled(header.trace_id, header.sampled, rate)),
+            remote: Some(Remote {
+                span_id: header.span_id,
+                sampled: header.sampled,
+                rate,
+                sampling_context,
+            }),
+            ..Self::new()
+        }
+    }
+
+    /// What is passed on from here without a transaction: no decision but the one that came in.
+    pub(super) fn sentry_trace(&self) -> SentryTrace {
+        SentryTrace {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            sampled: self.remote.as_ref().and_then(|remote| remote.sampled),
+        }
+    }
+
+    /// What is known of the trace, which changes no more from now on.
+    pub(super) fn sampling_context(&self, identity: &Identity) -> Arc<DynamicSamplingContext> {
+        let freeze = || match &self.remote {
+            Some(remote) => Arc::clone(&remote.sampling_context),
+            None => Arc::new(own_sampling_context(identity, self.trace_id, None, self.rand, None)),
+        };
+        Arc::clone(self.frozen.get_or_init(freeze))
+    }
+}
+
+/// What the head of a trace knows of it, the most important first.
+///
+/// `decision` is the rate that was used and what came of it, `None` while that is left open.
+/// `transaction` is a name of good quality.
+pub(crate) fn own_sampling_context(
+    identity: &Identity,
+    trace_id: TraceId,
+    decision: Option<(f64, bool)>,
+    rand: SampleRand,
+    transaction: Option<&str>,
+) -> DynamicSamplingContext {
+    let mut context = DynamicSamplingContext::default();
+    context.insert("trace_id", &trace_id.to_string());
+    if let Some(key) = &identity.public_key {
+        context.insert("public_key", key);
+    }
+    if let Some((rate, _)) = decision {
+        context.insert("sample_rate", &rate.to_string());
+    }
+    context.insert("sample_rand", &rand.to_string());
+    if let Some((_, sampled)) = decision {
+        context.insert("sampled", if sampled { "true" } else { "false" });
+    }
+    if let Some(release) = &identity.release {
+        context.insert("release", release);
+    }
+    context.insert("environment", &identity.environment);
+    if let Some(org_id) = &identity.org_id {
+        context.insert("org_id", org_id);
+    }
+    if let Some(name) = transaction {
+        context.insert("transaction", name);
+    }
+    context
+}

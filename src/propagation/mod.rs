@@ -1,0 +1,28 @@
+//! Between processes: what comes in with a request, and what goes out with one.
+//!
+//! A [`PropagationContext`] is what a scope knows of a trace while no
+//! transaction does. [`Policy`] is what the options say about whose traces are
+//! continued and who is told of ours.
+
+mod carrier;
+mod context;
+mod header;
+mod incoming;
+mod outgoing;
+mod policy;
+mod rand;
+
+pub(crate) use self::context::{PropagationContext, Remote, own_sampling_context};
+pub(crate) use self::header::SentryTrace;
+pub(crate) use self::policy::Policy;
+pub(crate) use self::rand::SampleRand;
+
+pub use self::carrier::TraceCarrier;
+pub use self::incoming::IncomingTrace;
+pub use self::outgoing::OutgoingTrace;
+
+const SENTRY_TRACE: &str = "sentry-trace";
+const BAGGAGE: &str = "baggage";
+const TRACEPARENT: &str = "traceparent";
+const SENTRY_TRACE_VARIABLE: &str = "SENTRY_TRACE";
+const SENTRY_BAGGAGE: &str = "SENTRY_BAGGAGE";
