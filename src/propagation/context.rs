@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::header::SentryTrace;
 use super::incoming::IncomingTrace;
+use super::outgoing::OutgoingTrace;
 use super::policy::Policy;
 use super::rand::{SampleRand, parse_rate};
 use crate::client::Identity;
@@ -35,6 +36,8 @@ pub(crate) struct Remote {
     pub(crate) rate: Option<f64>,
     /// What goes on from here: empty if none came in.
     pub(crate) sampling_context: Arc<DynamicSamplingContext>,
+    /// Whether the random number is in there.
+    pub(crate) has_rand: bool,
 }
 
 impl PropagationContext {
@@ -71,6 +74,7 @@ impl PropagationContext {
         let rate = rate.and_then(|rate| parse_rate(&rate));
         let rand = sampling_context.get("sample_rand");
         let rand = rand.and_then(|rand| SampleRand::parse(&rand));
+        let has_rand = rand.is_some();
         Self {
             trace_id: header.trace_id,
             rand: rand.unwrap_or_else(|| SampleRand::back_filled(header.trace_id, header.sampled, rate)),
@@ -79,27 +83,53 @@ impl PropagationContext {
                 sampled: header.sampled,
                 rate,
                 sampling_context,
+                has_rand,
             }),
             ..Self::new()
         }
     }
 
     /// What is passed on from here without a transaction: no decision but the one that came in.
-    pub(super) fn sentry_trace(&self) -> SentryTrace {
-        SentryTrace {
+    pub(crate) fn outgoing(&self, identity: &Identity, policy: &Policy) -> OutgoingTrace {
+        let sentry_trace = SentryTrace {
             trace_id: self.trace_id,
             span_id: self.span_id,
             sampled: self.remote.as_ref().and_then(|remote| remote.sampled),
-        }
+        };
+        OutgoingTrace::new(sentry_trace, self.sampling_context(identity), policy)
     }
 
     /// What is known of the trace, which changes no more from now on.
-    pub(super) fn sampling_context(&self, identity: &Identity) -> Arc<DynamicSamplingContext> {
+    fn sampling_context(&self, identity: &Identity) -> Arc<DynamicSamplingContext> {
         let freeze = || match &self.remote {
-            Some(remote) => Arc::clone(&remote.sampling_context),
+            Some(remote) => remote.passed_on(None, self.rand),
             None => Arc::new(own_sampling_context(identity, self.trace_id, None, self.rand, None)),
         };
         Arc::clone(self.frozen.get_or_init(freeze))
+    }
+}
+
+impl Remote {
+    /// What came in, as it came, except for a decision that was made here and
+    /// for a random number that did not come along.
+    pub(crate) fn passed_on(
+        &self,
+        own_decision: Option<(f64, bool)>,
+        rand: SampleRand,
+    ) -> Arc<DynamicSamplingContext> {
+        let came_in = &self.sampling_context;
+        if came_in.is_empty() || (own_decision.is_none() && self.has_rand) {
+            return Arc::clone(came_in);
+        }
+        let mut context = DynamicSamplingContext::clone(came_in);
+        if let Some((rate, sampled)) = own_decision {
+            context.insert("sample_rate", &rate.to_string());
+            context.insert("sampled", if sampled { "true" } else { "false" });
+        }
+        if !self.has_rand {
+            context.insert("sample_rand", &rand.to_string());
+        }
+        Arc::new(context)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::carrier::TraceCarrier;
 use super::header::SentryTrace;
+use super::policy::Policy;
 use super::{BAGGAGE, SENTRY_BAGGAGE, SENTRY_TRACE, SENTRY_TRACE_VARIABLE, TRACEPARENT};
 use crate::protocol::DynamicSamplingContext;
 use crate::protocol::sampling_context::{MAX_BYTES, is_sentry_member};
@@ -39,14 +40,26 @@ use crate::protocol::sampling_context::{MAX_BYTES, is_sentry_member};
 /// ```
 #[derive(Clone, Debug)]
 pub struct OutgoingTrace {
-    pub(super) sentry_trace: SentryTrace,
+    sentry_trace: SentryTrace,
     /// Empty if the head of the trace did not say anything.
-    pub(super) sampling_context: Arc<DynamicSamplingContext>,
+    sampling_context: Arc<DynamicSamplingContext>,
     /// Whether a `traceparent` is sent too.
-    pub(super) with_traceparent: bool,
+    with_traceparent: bool,
 }
 
 impl OutgoingTrace {
+    pub(crate) fn new(
+        sentry_trace: SentryTrace,
+        sampling_context: Arc<DynamicSamplingContext>,
+        policy: &Policy,
+    ) -> Self {
+        Self {
+            sentry_trace,
+            sampling_context,
+            with_traceparent: policy.propagate_traceparent,
+        }
+    }
+
     /// The value of the header `sentry-trace`.
     pub fn sentry_trace(&self) -> String {
         self.sentry_trace.to_string()

@@ -33,7 +33,7 @@ impl Policy {
     }
 
     /// Whether a request to this URL is told of the trace.
-    pub(super) fn lets_propagate_to(&self, url: &str) -> bool {
+    pub(crate) fn lets_propagate_to(&self, url: &str) -> bool {
         let is_target = match &self.targets {
             None => true,
             Some(targets) => targets.iter().any(|target| target.matches(url)),

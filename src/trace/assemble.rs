@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering;
 
 use serde_json::value::RawValue;
 
-use super::Trace;
+use super::{MAX_NAME, Name, Trace, cut};
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
 use super::record::{Change, Record, SpanNumber};
 use super::shared::{Changes, NO_TASK};
 use crate::clock::Ticks;
 use crate::protocol::{self, Data, SpanStatus, Timestamp, TransactionSource};
-use crate::scope::{Scope, global};
+use crate::scope::Scopes;
 use crate::tag::Tags;
 
 /// All that was recorded of a transaction, as its tasks left it.
@@ -29,7 +29,7 @@ pub(crate) struct Finished {
     own: (u32, SpanBuffer),
     others: Vec<(u32, SpanBuffer)>,
     changes: Changes,
-    scope: Scope,
+    scopes: Scopes,
     ended: Ticks,
     /// How many spans below the root are recorded.
     children: u32,
@@ -43,10 +43,7 @@ enum Root {
     Recorded(SpanNumber),
     /// The only outermost span of a task that outlived its transaction, or a
     /// span that stands for the task if it has more of them.
-    Late {
-        spawned_by: SpanNumber,
-        name: Cow<'static, str>,
-    },
+    Late { spawned_by: SpanNumber },
 }
 
 /// A record on its way to the wire, and what was set on it.
@@ -64,12 +61,11 @@ impl Trace {
         mut buffer: SpanBuffer,
         end: Change,
         refused: u32,
-        scope: Scope,
+        scopes: Scopes,
     ) {
         if !self.sampling.sampled {
-            // Without a rate tracing is not switched on, and nothing was decided.
-            if self.sampling.rate.is_some() {
-                self.client.count_unsampled();
+            if let Some(reason) = self.sampling.left_out_because() {
+                self.client.count_unsampled(reason);
             }
             return;
         }
@@ -100,8 +96,7 @@ impl Trace {
         let ended = root.end;
         if let Some(shared) = left.as_deref_mut().filter(|shared| !shared.live.is_empty()) {
             // Late tasks go by what the root ended with.
-            shared.name = root.name.clone();
-            shared.scope = scope.clone();
+            shared.scopes = scopes.clone();
         }
         drop(left);
 
@@ -115,7 +110,7 @@ impl Trace {
             own: (self.root.task(), buffer),
             others,
             changes,
-            scope,
+            scopes,
             ended,
             children: u32::try_from(recorded - 1).unwrap_or(u32::MAX),
             refused,
@@ -133,8 +128,7 @@ impl Finished {
         spawned_by: SpanNumber,
         changes: Changes,
         refused: u32,
-        scope: Scope,
-        name: Cow<'static, str>,
+        scopes: Scopes,
     ) -> Option<Self> {
         let outermost = own
             .1
@@ -147,11 +141,11 @@ impl Finished {
         }
         let children = own.1.records.len() - usize::from(outermost == 1);
         (outermost > 0).then(|| Self {
-            root: Root::Late { spawned_by, name },
+            root: Root::Late { spawned_by },
             own,
             others: Vec::new(),
             changes,
-            scope,
+            scopes,
             ended: Ticks::now(),
             children: u32::try_from(children).unwrap_or(u32::MAX),
             refused,
@@ -187,7 +181,7 @@ impl Finished {
             + size_of::<Trace>()
             + buffers
             + self.changes.attributes.capacity()
-            + self.scope.size()
+            + self.scopes.size()
     }
 
     /// Puts the transaction together, in a form that no server refuses.
@@ -255,7 +249,7 @@ impl Finished {
                 }
                 *number
             }
-            Root::Late { spawned_by, .. } => *spawned_by,
+            Root::Late { spawned_by } => *spawned_by,
         };
         let task = spans.first().map_or(NO_TASK, |span| span.number.task());
         let outermost = |span: &Assembled| span.record.parent.task() != task;
@@ -273,10 +267,7 @@ impl Finished {
         for span in spans.iter_mut().filter(|span| outermost(span)) {
             span.record.parent = number;
         }
-        let name = match &self.root {
-            Root::Late { name, .. } => name.clone(),
-            Root::Recorded(_) => Cow::Borrowed(""),
-        };
+        let name = self.trace.name().text;
         let mut record = Record::new("task".into(), name, "manual", spawned_by, start);
         record.apply(Change::End(self.ended.max(start), SpanStatus::Ok));
         Assembled {
@@ -348,15 +339,21 @@ impl Finished {
         } = root;
         let (start, end) = self.times(&record);
         let trace = &self.trace;
-        let (parent, source) = match self.root {
-            Root::Recorded(_) if record.renamed => (trace.parent, TransactionSource::Custom),
-            Root::Recorded(_) => (trace.parent, trace.source),
-            Root::Late { .. } => (Some(trace.span_id(record.parent)), TransactionSource::Task),
+        let (parent, name) = match self.root {
+            Root::Recorded(_) => (trace.parent, trace.name()),
+            Root::Late { .. } => {
+                let name = Name {
+                    text: record.name,
+                    source: TransactionSource::Task,
+                };
+                (Some(trace.span_id(record.parent)), name)
+            }
         };
-        let name = if record.name.is_empty() {
+        let source = name.source;
+        let name = if name.text.is_empty() {
             record.op.clone()
         } else {
-            record.name
+            name.text
         };
         let name = cut(name, MAX_NAME);
         let identity = trace.client.identity();
@@ -374,6 +371,7 @@ impl Finished {
             tags: BTreeMap::new(),
             user: None,
             request: None,
+            breadcrumbs: Vec::new(),
             contexts: protocol::Contexts {
                 trace: protocol::TraceContext {
                     trace_id: trace.trace_id,
@@ -388,13 +386,15 @@ impl Finished {
             },
             spans,
             sdk: Arc::clone(&identity.sdk),
-            sampling_context: Some(Arc::new(trace.sampling_context(&name, source))),
+            sampling_context: Some(trace.envelope_sampling_context()),
             name,
         };
         // Later ones win: what was set on the root itself is known best.
         let mut all_tags = Tags::default();
-        global::snapshot().apply_to(&mut transaction, &mut all_tags);
-        self.scope.apply_to(&mut transaction, &mut all_tags);
+        self.scopes.apply_to(&mut transaction, &mut all_tags);
+        let breadcrumbs = &mut transaction.breadcrumbs;
+        let oldest = breadcrumbs.len().saturating_sub(trace.client.max_breadcrumbs());
+        breadcrumbs.drain(..oldest);
         all_tags.extend(tags);
         transaction.contexts.trace.data = data;
         transaction.tags = all_tags.finish(&mut transaction.contexts.trace.data);
@@ -445,17 +445,6 @@ fn origin(origin: &'static str) -> Cow<'static, str> {
     let replaced = origin.chars().take(MAX_ORIGIN);
     replaced.map(|c| if valid(c) { c } else { '_' }).collect()
 }
-
-/// The first characters of a text.
-fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
-    match text.char_indices().nth(max_chars) {
-        None => text,
-        Some((end, _)) => Cow::Owned(text[..end].to_owned()),
-    }
-}
-
-/// Servers cut the name of a transaction to so many characters.
-const MAX_NAME: usize = 200;
 
 /// Servers cut the origin of a span to so many characters.
 const MAX_ORIGIN: usize = 128;

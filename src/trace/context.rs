@@ -7,8 +7,9 @@ use super::record::SpanNumber;
 use super::shared::NO_TASK;
 use super::span::Place;
 use super::task::TaskSpans;
-use crate::client::Client;
-use crate::scope::Scope;
+use crate::client::{self, Client};
+use crate::propagation::{IncomingTrace, PropagationContext};
+use crate::scope::Scopes;
 use crate::scope::task::{self, TaskScope};
 
 /// A copy of what the current task knows, and where in a trace it is.
@@ -16,7 +17,8 @@ use crate::scope::task::{self, TaskScope};
 pub(super) struct Context {
     pub(super) client: Option<Client>,
     pub(super) parent: Option<(Arc<Trace>, SpanNumber)>,
-    pub(super) scope: Scope,
+    pub(super) propagation: Option<Arc<PropagationContext>>,
+    pub(super) scopes: Scopes,
 }
 
 impl Context {
@@ -29,7 +31,8 @@ impl Context {
                     let place = spans.place(spans.current());
                     (place.trace, place.number)
                 }),
-                scope: task.scope.clone(),
+                propagation: task.propagation.clone(),
+                scopes: task.scopes.clone(),
             })
         })
     }
@@ -39,8 +42,45 @@ impl Context {
         Self {
             client: None,
             parent: Some((Arc::clone(&place.trace), place.number)),
-            scope: task::current_scope(),
+            propagation: None,
+            scopes: task::current_scopes(),
         }
+    }
+
+    /// The same under a client, outside of any trace.
+    pub(super) fn of_client(client: &Client) -> Self {
+        Self {
+            client: Some(client.clone()),
+            scopes: task::current_scopes(),
+            ..Self::default()
+        }
+    }
+
+    /// The same in the trace that came in, or in a new one.
+    pub(super) fn in_trace(self, incoming: Option<&IncomingTrace>) -> Self {
+        let client = self.client();
+        let propagation = client.as_ref().map(|client| {
+            Arc::new(match incoming {
+                Some(incoming) => PropagationContext::continuing(incoming, client.propagation()),
+                None => PropagationContext::new(),
+            })
+        });
+        Self {
+            client,
+            parent: None,
+            propagation,
+            scopes: self.scopes,
+        }
+    }
+
+    /// The client that transactions here belong to, unless it is a disabled one.
+    pub(super) fn client(&self) -> Option<Client> {
+        let of_trace = self.parent.as_ref().map(|(trace, _)| &trace.client);
+        of_trace
+            .or(self.client.as_ref())
+            .cloned()
+            .or_else(client::installed)
+            .filter(Client::is_enabled)
     }
 
     /// The same as a task that begins now.
@@ -48,16 +88,22 @@ impl Context {
         let Self {
             client,
             parent,
-            mut scope,
+            propagation,
+            mut scopes,
         } = self;
         let spans = parent.map(|(trace, number)| {
             // Who runs directly below a root without a task of its own speaks for it.
             let main = number == trace.root && number.task() == NO_TASK;
             if main {
-                scope = trace.scope();
+                scopes = trace.scopes();
             }
             TaskSpans::below(trace, number, main)
         });
-        TaskScope::new(client, spans, scope)
+        Box::new(TaskScope {
+            client,
+            spans,
+            propagation,
+            scopes,
+        })
     }
 }

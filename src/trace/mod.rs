@@ -10,7 +10,9 @@ mod attributes;
 mod buffer;
 mod context;
 mod future;
+mod propagate;
 mod record;
+mod sampler;
 mod sampling;
 mod shared;
 mod span;
@@ -19,8 +21,9 @@ mod spawn;
 mod task;
 mod transaction;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use self::record::SpanNumber;
 use self::sampling::Sampling;
@@ -28,14 +31,17 @@ use self::shared::Shared;
 use crate::client::Client;
 use crate::clock::Anchor;
 use crate::id::{EventId, SpanId, TraceId};
-use crate::protocol::TransactionSource;
-use crate::scope::Scope;
+use crate::propagation::{PropagationContext, Remote};
+use crate::protocol::{DynamicSamplingContext, TransactionSource};
+use crate::scope::Scopes;
 
 pub(crate) use self::assemble::Finished;
 pub(crate) use self::buffer::BufferPool;
 pub(crate) use self::task::TaskSpans;
 
-pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr};
+pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr, WithScope};
+pub use self::propagate::{continue_trace, outgoing_trace, outgoing_trace_to, start_new_trace};
+pub use self::sampler::SamplingContext;
 pub use self::span::{OpenSpan, Span, current_span, current_transaction};
 pub use self::span_builder::{SpanBuilder, span};
 pub use self::spawn::{JoinSetExt, in_current_scope, spawn, spawn_blocking};
@@ -50,7 +56,14 @@ pub(crate) struct Trace {
     /// The span outside of the transaction that caused it.
     parent: Option<SpanId>,
     sampling: Sampling,
-    source: TransactionSource,
+    /// Apart from the record, because others are told of it, also where nothing is recorded.
+    name: Mutex<Name>,
+    /// The transaction around, which knows what others are told of the trace.
+    head: Option<Arc<Trace>>,
+    /// The trace that came in from elsewhere and goes on here.
+    continued: Option<Arc<PropagationContext>>,
+    /// What others are told of the trace, from when the first of them is.
+    frozen: OnceLock<Arc<DynamicSamplingContext>>,
     anchor: Anchor,
     root: SpanNumber,
     /// For how many spans the tasks have asked for room.
@@ -63,6 +76,13 @@ pub(crate) struct Trace {
     ended: AtomicBool,
     /// `None` as long as nobody has left anything, as in most transactions.
     shared: Mutex<Option<Box<Shared>>>,
+}
+
+/// The name of a transaction and what it is made of.
+#[derive(Clone, Debug)]
+struct Name {
+    text: Cow<'static, str>,
+    source: TransactionSource,
 }
 
 impl Trace {
@@ -106,14 +126,43 @@ impl Trace {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// The scope of a transaction that has ended or has no task of its own.
-    fn scope(&self) -> Scope {
+    /// The scopes of a transaction that has ended or has no task of its own.
+    fn scopes(&self) -> Scopes {
         self.shared()
             .as_ref()
-            .map(|shared| shared.scope.clone())
+            .map(|shared| shared.scopes.clone())
             .unwrap_or_default()
     }
+
+    /// The process that the trace came from.
+    fn remote(&self) -> Option<&Remote> {
+        self.continued.as_ref()?.remote.as_ref()
+    }
+
+    fn name(&self) -> Name {
+        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        name.clone()
+    }
+
+    /// Gives the transaction another name or another source, unless it has ended.
+    fn rename(&self, change: impl FnOnce(&mut Name)) {
+        let mut name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has_ended() {
+            change(&mut name);
+        }
+    }
 }
+
+/// The first characters of a text.
+fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
+    match text.char_indices().nth(max_chars) {
+        None => text,
+        Some((end, _)) => Cow::Owned(text[..end].to_owned()),
+    }
+}
+
+/// Servers cut the name of a transaction to so many characters.
+const MAX_NAME: usize = 200;
 
 /// Maps numbers to numbers that look random, and no two of them to the same.
 fn mix(number: u64) -> u64 {

@@ -44,8 +44,6 @@ pub(crate) struct Record {
     pub(crate) end: Ticks,
     pub(crate) ended: bool,
     pub(crate) status: Option<SpanStatus>,
-    /// Whether the name was set again after the start.
-    pub(crate) renamed: bool,
 }
 
 /// Something that happens to a span after its start.
@@ -77,7 +75,6 @@ impl Record {
             end: start,
             ended: false,
             status: None,
-            renamed: false,
         }
     }
 
@@ -91,10 +88,7 @@ impl Record {
                 }
             }
             Change::Status(status) => self.status = Some(status),
-            Change::Name(name) => {
-                self.name = name;
-                self.renamed = true;
-            }
+            Change::Name(name) => self.name = name,
             Change::Op(op) => self.op = op,
         }
     }

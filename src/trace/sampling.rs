@@ -1,95 +1,169 @@
 //! Whether a trace is recorded, decided once at its root.
 
-use crate::client::Client;
-use crate::id::TraceId;
-use crate::protocol::{DynamicSamplingContext, TransactionSource};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use super::Trace;
+use super::sampler::SamplingContext;
+use super::{MAX_NAME, Trace, cut};
+use crate::client::Client;
+use crate::diagnostics::{self, Topic};
+use crate::propagation::{SampleRand, own_sampling_context};
+use crate::protocol::{DiscardReason, DynamicSamplingContext, TransactionSource};
 
 /// The decision about a trace and what it was made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sampling {
     /// Whether the trace is recorded.
     pub(crate) sampled: bool,
+    /// What other processes are told: `None` leaves the decision to them.
+    pub(crate) passed_on: Option<bool>,
     /// The rate that the decision was made with. Without one, tracing is not
     /// switched on, nothing was decided, and nothing is reported as sampled out.
     pub(crate) rate: Option<f64>,
-    /// The random number that was compared to the rate, in millionths.
-    pub(crate) rand: u32,
+    /// The random number that was compared to the rate.
+    pub(crate) rand: SampleRand,
+    /// Whether the decision was made here, and not by whoever the trace came from.
+    pub(crate) is_own: bool,
+    /// Whether the rate was lowered because of load.
+    pub(crate) lowered: bool,
 }
 
 impl Sampling {
-    /// Decides for a new trace: `sampled` if that is given, else by the client's rate.
-    pub(super) fn decide(client: &Client, trace_id: TraceId, sampled: Option<bool>) -> Self {
-        let rand = rand_of(trace_id);
-        let rate = match sampled {
-            Some(sampled) => Some(if sampled { 1.0 } else { 0.0 }),
-            None => client.traces_sample_rate(),
+    /// Decides about a new transaction.
+    ///
+    /// What counts is, in this order: what the caller says, what the sampler
+    /// says, what the remote caller decided, and the client's rate.
+    pub(super) fn decide(
+        client: &Client,
+        explicit: Option<bool>,
+        context: &SamplingContext<'_>,
+        rand: SampleRand,
+    ) -> Self {
+        if let Some(sampled) = explicit {
+            let rate = if sampled { 1.0 } else { 0.0 };
+            return Self::at_rate(rate, rand, 0);
+        }
+        let load = client.load();
+        if let Some(rate) = sampler_rate(client, context) {
+            return Self::at_rate(rate, rand, load);
+        }
+        let inherited = context.parent_sampled();
+        let Some(own_rate) = client.sample_rate_without_sampler() else {
+            return Self {
+                sampled: false,
+                passed_on: inherited,
+                rate: None,
+                rand,
+                is_own: false,
+                lowered: false,
+            };
         };
-        let below = |rate: f64| f64::from(rand) / f64::from(MILLION) < rate;
+        match inherited {
+            None => Self::at_rate(own_rate, rand, load),
+            Some(sampled) => {
+                let certain = if sampled { 1.0 } else { 0.0 };
+                let rate = context.parent_sample_rate().unwrap_or(certain);
+                if sampled && load > 0 {
+                    // Every service under load leaves out the same traces.
+                    return Self::at_rate(rate, rand, load);
+                }
+                Self {
+                    sampled,
+                    passed_on: inherited,
+                    rate: Some(rate),
+                    rand,
+                    is_own: false,
+                    lowered: false,
+                }
+            }
+        }
+    }
+
+    /// Decides by a rate, which is halved as often as the load says.
+    fn at_rate(rate: f64, rand: SampleRand, load: u32) -> Self {
+        let rate = rate / 2_f64.powi(load.min(i32::MAX as u32) as i32);
+        let sampled = rand.is_below(rate);
         Self {
-            sampled: rate.is_some_and(below),
-            rate,
+            sampled,
+            passed_on: Some(sampled),
+            rate: Some(rate),
             rand,
+            is_own: true,
+            lowered: load > 0,
+        }
+    }
+
+    /// The rate and what came of it, `None` if nothing was decided.
+    fn decision(&self) -> Option<(f64, bool)> {
+        Some((self.rate?, self.sampled))
+    }
+
+    /// Why a trace is left out, `None` if nothing was decided.
+    pub(super) fn left_out_because(&self) -> Option<DiscardReason> {
+        self.rate?;
+        Some(match self.lowered {
+            true => DiscardReason::Backpressure,
+            false => DiscardReason::SampleRate,
+        })
+    }
+}
+
+/// The rate that the user's sampler says, `None` if there is none or it panicked.
+fn sampler_rate(client: &Client, context: &SamplingContext<'_>) -> Option<f64> {
+    let sampler = client.traces_sampler()?;
+    // Whatever the sampler has left half done is its own.
+    match catch_unwind(AssertUnwindSafe(|| sampler(context))) {
+        Ok(rate) if (0.0..=1.0).contains(&rate) => Some(rate),
+        Ok(_) => {
+            diagnostics::once(Topic::SamplerRate);
+            Some(0.0)
+        }
+        Err(_) => {
+            diagnostics::once(Topic::SamplerPanic);
+            None
         }
     }
 }
 
 impl Trace {
-    /// The dynamic sampling context of the trace, under the name of its transaction.
-    pub(super) fn sampling_context(
-        &self,
-        name: &str,
-        source: TransactionSource,
-    ) -> DynamicSamplingContext {
-        let mut context = DynamicSamplingContext::default();
-        let identity = self.client.identity();
-        context.insert("trace_id", self.trace_id.to_string());
-        if let Some(key) = &identity.public_key {
-            context.insert("public_key", &**key);
+    /// What is known of the trace, which changes no more from now on.
+    pub(super) fn sampling_context(&self) -> Arc<DynamicSamplingContext> {
+        match &self.head {
+            Some(head) => head.sampling_context(),
+            None => Arc::clone(self.frozen.get_or_init(|| self.freeze())),
         }
-        if let Some(rate) = self.sampling.rate {
-            context.insert("sample_rate", rate.to_string());
-            context.insert("sampled", self.sampling.sampled.to_string());
+    }
+
+    fn freeze(&self) -> Arc<DynamicSamplingContext> {
+        match self.remote() {
+            Some(remote) => {
+                let own = self.sampling.decision().filter(|_| self.sampling.is_own);
+                remote.passed_on(own, self.sampling.rand)
+            }
+            None => {
+                let name = self.name();
+                // A raw URL has identifiers in it and must not be propagated.
+                let good = name.source != TransactionSource::Url && !name.text.is_empty();
+                let name = good.then(|| cut(name.text, MAX_NAME));
+                Arc::new(self.own_sampling_context(name.as_deref()))
+            }
         }
-        context.insert("sample_rand", format!("0.{:06}", self.sampling.rand));
-        if let Some(release) = &identity.release {
-            context.insert("release", &**release);
-        }
-        context.insert("environment", &*identity.environment);
-        // A raw URL has identifiers in it and must not be propagated.
-        if source != TransactionSource::Url && !name.is_empty() {
-            context.insert("transaction", name);
-        }
-        if let Some(org_id) = &identity.org_id {
-            context.insert("org_id", &**org_id);
+    }
+
+    /// The dynamic sampling context for the envelope of a transaction.
+    ///
+    /// Where none came in with a trace, none goes on, but servers want one.
+    pub(super) fn envelope_sampling_context(&self) -> Arc<DynamicSamplingContext> {
+        let context = self.sampling_context();
+        if context.is_empty() {
+            return Arc::new(self.own_sampling_context(None));
         }
         context
     }
-}
 
-/// A number below a million that is the same for all who see the trace, evenly spread.
-fn rand_of(trace_id: TraceId) -> u32 {
-    let low = trace_id.bits() as u64;
-    // At most 999,999, because the product is below a million times 2^64.
-    ((u128::from(low) * u128::from(MILLION)) >> 64) as u32
-}
-
-const MILLION: u32 = 1_000_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_random_number_is_always_below_a_million() {
-        for (bits, rand) in [
-            (1, 0),
-            (u128::from(u64::MAX), 999_999),
-            (1 << 63, 500_000),
-            (u128::MAX, 999_999),
-        ] {
-            assert_eq!(rand_of(TraceId::from_random(bits)), rand, "{bits:x}");
-        }
+    fn own_sampling_context(&self, transaction: Option<&str>) -> DynamicSamplingContext {
+        let (decision, rand) = (self.sampling.decision(), self.sampling.rand);
+        let identity = self.client.identity();
+        own_sampling_context(identity, self.trace_id, decision, rand, transaction)
     }
 }

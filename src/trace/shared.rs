@@ -9,7 +9,7 @@ use super::Trace;
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
 use super::record::{Amendment, Change, Record, SpanNumber};
-use crate::scope::Scope;
+use crate::scope::Scopes;
 
 /// Buffers of tasks that have ended, and changes to spans of those that have not.
 #[derive(Debug, Default)]
@@ -27,11 +27,9 @@ pub(super) struct Shared {
     changes: Changes,
     /// How many spans there was no room for.
     pub(super) refused: u32,
-    /// The scope of a transaction without a task of its own, and once the root
-    /// has ended, the scope that it ended with.
-    pub(super) scope: Scope,
-    /// The name of the transaction, once its root has ended while tasks go on.
-    pub(super) name: Cow<'static, str>,
+    /// The scopes of a transaction without a task of its own, and once the root
+    /// has ended, the scopes that it ended with.
+    pub(super) scopes: Scopes,
 }
 
 /// What was changed of spans away from where they are recorded.

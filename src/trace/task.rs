@@ -13,7 +13,8 @@ use super::span::Place;
 use super::span_builder::SpanBuilder;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
-use crate::scope::Scope;
+use crate::client::Client;
+use crate::scope::Scopes;
 use crate::scope::task::{self, TaskScope};
 
 /// What one task records of a trace. Nobody else touches it while the task is polled.
@@ -81,6 +82,10 @@ impl TaskSpans {
 
     pub(crate) fn trace(&self) -> &Arc<Trace> {
         &self.trace
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.trace.client
     }
 
     pub(super) fn is_sampled(&self) -> bool {
@@ -194,7 +199,7 @@ impl TaskSpans {
     }
 
     /// Hands over what was recorded, now that the task has ended.
-    pub(crate) fn hand_over(self, scope: Scope) {
+    pub(crate) fn hand_over(self, scopes: Scopes) {
         let Self {
             trace,
             task,
@@ -208,19 +213,18 @@ impl TaskSpans {
         } = self;
         if task == trace.root.task() {
             let end = Change::End(Ticks::now(), dropped_as);
-            trace.root_ended(buffer, end, refused, scope);
+            trace.root_ended(buffer, end, refused, scopes);
         } else if sampled {
             let mut left = trace.shared();
             let shared = left.get_or_insert_default();
             shared.live.retain(|live| *live != task);
             if trace.has_ended() {
                 let changes = shared.take_changes_of(task);
-                let name = shared.name.clone();
                 drop(left);
                 let own = (task, buffer);
                 let spawned_by = current;
                 let late =
-                    Finished::of_late_task(trace, own, spawned_by, changes, refused, scope, name);
+                    Finished::of_late_task(trace, own, spawned_by, changes, refused, scopes);
                 if let Some(late) = late {
                     late.deliver();
                 }
@@ -228,7 +232,7 @@ impl TaskSpans {
                 shared.refused = shared.refused.saturating_add(refused);
                 shared.handed_over.push((task, buffer));
                 if main {
-                    shared.scope = scope;
+                    shared.scopes = scopes;
                 }
             }
         }
@@ -270,7 +274,7 @@ pub(super) fn set_dropped_as(status: SpanStatus) -> Option<SpanStatus> {
 impl Drop for TaskScope {
     fn drop(&mut self) {
         if let Some(spans) = self.spans.take() {
-            spans.hand_over(mem::take(&mut self.scope));
+            spans.hand_over(mem::take(&mut self.scopes));
         }
     }
 }

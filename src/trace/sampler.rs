@@ -1,0 +1,120 @@
+//! What a user's sampler is told.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::Extensions;
+use serde_json::Value;
+
+use crate::protocol::{Request, TransactionSource};
+
+/// What is known of a transaction when it is decided whether it is recorded.
+///
+/// It is what [`traces_sampler`](crate::Options::traces_sampler) decides by.
+pub struct SamplingContext<'a> {
+    pub(super) name: &'a str,
+    pub(super) op: &'a str,
+    pub(super) origin: &'a str,
+    pub(super) source: TransactionSource,
+    pub(super) attributes: &'a [(Cow<'static, str>, Value)],
+    pub(super) request: Option<&'a Request>,
+    pub(super) custom: Option<&'a Extensions>,
+    pub(super) parent_sampled: Option<bool>,
+    pub(super) parent_sample_rate: Option<f64>,
+}
+
+impl<'a> SamplingContext<'a> {
+    /// The name of the transaction.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// What kind of work it is.
+    pub fn op(&self) -> &'a str {
+        self.op
+    }
+
+    /// Who records it: `manual`, or `auto.` and an integration.
+    pub fn origin(&self) -> &'a str {
+        self.origin
+    }
+
+    /// What the name is made of.
+    pub fn source(&self) -> TransactionSource {
+        self.source
+    }
+
+    /// An attribute that is [set from the start](crate::TransactionBuilder::data).
+    pub fn attribute(&self, key: &str) -> Option<&'a Value> {
+        let (_, value) = self.attributes.iter().rfind(|(found, _)| found == key)?;
+        Some(value)
+    }
+
+    /// The method of the HTTP request that the transaction answers.
+    pub fn method(&self) -> Option<&'a str> {
+        self.request?.method.as_deref()
+    }
+
+    /// The URL of the HTTP request that the transaction answers.
+    pub fn url(&self) -> Option<&'a str> {
+        self.request?.url.as_deref()
+    }
+
+    /// The route that the request has taken, such as `/items/{id}`: the attribute `http.route`.
+    pub fn route(&self) -> Option<&'a str> {
+        self.attribute("http.route")?.as_str()
+    }
+
+    /// A header of the HTTP request, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let headers = self.request?.headers.iter();
+        let mut headers = headers.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        headers.next().map(|(_, value)| value.as_str())
+    }
+
+    /// A value that was given for the sampler alone, by its type.
+    ///
+    /// See [`TransactionBuilder::sampling_value`](crate::TransactionBuilder::sampling_value).
+    pub fn custom<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
+        self.custom?.get()
+    }
+
+    /// What the caller in another process has decided, `None` if there is no such caller or it
+    /// left the decision open.
+    pub fn parent_sampled(&self) -> Option<bool> {
+        self.parent_sampled
+    }
+
+    /// The rate by which the trace was decided about in another process, if it is known.
+    pub fn parent_sample_rate(&self) -> Option<f64> {
+        self.parent_sample_rate
+    }
+
+    /// The rate that leaves traces whole: that of the caller in another process, or 1 or 0 as it
+    /// decided, or else `fallback`.
+    ///
+    /// ```
+    /// use taskspan::Options;
+    ///
+    /// let options = Options::default().traces_sampler(|context| match context.name() {
+    ///     "GET /health" => 0.0,
+    ///     _ => context.inherit_or_sample_with(0.1),
+    /// });
+    /// ```
+    pub fn inherit_or_sample_with(&self, fallback: f64) -> f64 {
+        let decided = self.parent_sampled.map(|sampled| if sampled { 1.0 } else { 0.0 });
+        self.parent_sample_rate.or(decided).unwrap_or(fallback)
+    }
+}
+
+impl fmt::Debug for SamplingContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SamplingContext")
+            .field("name", &self.name)
+            .field("op", &self.op)
+            .field("source", &self.source)
+            .field("parent_sampled", &self.parent_sampled)
+            .field("parent_sample_rate", &self.parent_sample_rate)
+            .finish_non_exhaustive()
+    }
+}
