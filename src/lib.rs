@@ -158,6 +158,7 @@ mod id;
 #[cfg(feature = "local")]
 pub mod local;
 mod options;
+mod pattern;
 pub mod protocol;
 mod scope;
 mod tag;
@@ -172,6 +173,7 @@ pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::error::InitError;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
 pub use crate::options::{Options, OptionsError};
+pub use crate::pattern::Pattern;
 pub use crate::protocol::{DiscardReason, Level, Request, SpanStatus, TransactionSource, User};
 pub use crate::scope::{
     Scope, configure_global_scope, configure_scope, set_context, set_level, set_request, set_tag,

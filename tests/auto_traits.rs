@@ -47,6 +47,7 @@ fn every_public_type_may_go_anywhere() {
         taskspan::OpenSpan,
         taskspan::Options,
         taskspan::OptionsError,
+        taskspan::Pattern,
         taskspan::ParseDsnError,
         taskspan::ParseIdError,
         taskspan::Request,
