@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,8 +14,9 @@ use crate::contexts;
 use crate::diagnostics;
 use crate::dsn::Dsn;
 use crate::error::InitError;
-use crate::options::{Options, OptionsError};
-use crate::protocol::{self, Category, DiscardReason, Sdk};
+use crate::options::{BeforeBreadcrumb, Options, OptionsError, Sampler};
+use crate::propagation::{IncomingTrace, Policy, PropagationContext};
+use crate::protocol::{self, Breadcrumb, Category, DiscardReason, Sdk};
 use crate::trace::{BufferPool, Finished};
 use crate::transport::{Config, DeliveryReport, Payload, Transport};
 
@@ -40,7 +41,15 @@ pub struct Client {
 }
 
 struct Inner {
-    traces_sample_rate: Option<f64>,
+    sample_rate: Option<f64>,
+    sampler: Option<Sampler>,
+    propagation: Policy,
+    /// The trace that the process is part of from its start.
+    trace_at_start: Option<Arc<PropagationContext>>,
+    /// The trace of whatever happens outside of any other, once somebody asks.
+    trace_of_process: OnceLock<Arc<PropagationContext>>,
+    max_breadcrumbs: usize,
+    before_breadcrumb: Option<BeforeBreadcrumb>,
     max_spans: u32,
     identity: Identity,
     buffers: BufferPool,
@@ -125,7 +134,8 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, InitError> {
         options.validate()?;
         diagnostics::enable(options.debug);
-        if options.dsn.is_some() && options.traces_sample_rate.is_none() {
+        let samples = options.sample_rate().is_some() || options.sampler().is_some();
+        if options.dsn.is_some() && !samples {
             diagnostics::once(diagnostics::Topic::NoSampleRate);
         }
         let delivery = match &options.dsn {
@@ -146,8 +156,21 @@ impl Client {
                 Identity::of(options)
             }
         };
+        let propagation = options.propagation();
+        let incoming = match delivery {
+            Delivery::Server(_) => IncomingTrace::from_env(),
+            // Tests and disabled clients are part of nothing.
+            _ => IncomingTrace::default(),
+        };
+        let at_start = PropagationContext::continuing(&incoming, &propagation);
         let inner = Inner {
-            traces_sample_rate: options.traces_sample_rate,
+            sample_rate: options.sample_rate(),
+            sampler: options.sampler().cloned(),
+            propagation,
+            trace_at_start: at_start.remote.is_some().then(|| Arc::new(at_start)),
+            trace_of_process: OnceLock::new(),
+            max_breadcrumbs: options.max_breadcrumbs,
+            before_breadcrumb: options.before_breadcrumb.clone(),
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
             identity,
             buffers: BufferPool::default(),
@@ -221,8 +244,50 @@ impl Client {
         }
     }
 
-    pub(crate) fn traces_sample_rate(&self) -> Option<f64> {
-        self.inner.traces_sample_rate
+    /// The rate that holds where no sampler decides.
+    pub(crate) fn sample_rate(&self) -> Option<f64> {
+        self.inner.sample_rate
+    }
+
+    pub(crate) fn sampler(&self) -> Option<&Sampler> {
+        self.inner.sampler.as_ref()
+    }
+
+    /// How often the sample rate is to be halved, because what is sampled can't be delivered.
+    pub(crate) fn load(&self) -> u32 {
+        match &self.inner.delivery {
+            Delivery::Server(transport) => transport.load(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn propagation(&self) -> &Policy {
+        &self.inner.propagation
+    }
+
+    /// The trace that the process is part of from its start, if it is of any.
+    pub(crate) fn trace_at_start(&self) -> Option<&Arc<PropagationContext>> {
+        self.inner.trace_at_start.as_ref()
+    }
+
+    /// The trace of whatever happens outside of any other.
+    pub(crate) fn trace_of_process(&self) -> &Arc<PropagationContext> {
+        self.trace_at_start().unwrap_or_else(|| {
+            let new = || Arc::new(PropagationContext::new());
+            self.inner.trace_of_process.get_or_init(new)
+        })
+    }
+
+    pub(crate) fn max_breadcrumbs(&self) -> usize {
+        self.inner.max_breadcrumbs
+    }
+
+    /// What the user's callback leaves of a breadcrumb.
+    pub(crate) fn before_breadcrumb(&self, breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
+        match &self.inner.before_breadcrumb {
+            Some(callback) => callback.change(breadcrumb),
+            None => Some(breadcrumb),
+        }
     }
 
     pub(crate) fn max_spans(&self) -> u32 {
@@ -247,11 +312,11 @@ impl Client {
         }
     }
 
-    /// Counts a transaction that the sampling decided against.
-    pub(crate) fn count_unsampled(&self) {
+    /// Counts a transaction that the sampling decided against, for its rate or for load.
+    pub(crate) fn count_unsampled(&self, reason: DiscardReason) {
         match &self.inner.delivery {
             Delivery::Disabled => {}
-            Delivery::Server(transport) => transport.unsampled(0),
+            Delivery::Server(transport) => transport.unsampled(reason),
             #[cfg(feature = "test")]
             Delivery::Memory(memory) => memory.count_unsampled(),
         }
@@ -285,6 +350,7 @@ fn config(options: &Options, dsn: &Dsn) -> Result<Config, OptionsError> {
         proxy: options.proxy(dsn.envelope_url())?,
         tls: options.tls()?,
         keep_alive: options.keep_alive,
+        backpressure: options.handles_backpressure(),
     })
 }
 

@@ -19,6 +19,12 @@ pub(crate) enum Topic {
     Attributes,
     /// Scope data was set where there is no scope.
     NoScope,
+    /// The user's sampler returns something else than a rate.
+    SamplerRate,
+    /// The user's sampler panics.
+    SamplerPanic,
+    /// The user's `before_breadcrumb` panics.
+    BreadcrumbPanic,
     /// The server can't be reached. There will be another try.
     Unreachable,
     /// The server does not answer. There will be another try.
@@ -86,6 +92,9 @@ impl Topic {
             Self::SpanLimit => 2,
             Self::Attributes => 3,
             Self::NoScope => 4,
+            Self::SamplerRate => 26,
+            Self::SamplerPanic => 27,
+            Self::BreadcrumbPanic => 28,
             Self::Unreachable => 5,
             Self::Timeout => 6,
             Self::Lost(reason) => 8 + reason.index(),
@@ -105,6 +114,11 @@ impl fmt::Display for Topic {
             }
             Self::Attributes => "a task has set 8 MiB of attributes: further ones are not kept",
             Self::NoScope => "scope data was set outside of any transaction and has no effect",
+            Self::SamplerRate => {
+                "`traces_sampler` returns something else than a number from 0 to 1: such transactions are not recorded"
+            }
+            Self::SamplerPanic => "`traces_sampler` panics, and is then taken for unset",
+            Self::BreadcrumbPanic => "`before_breadcrumb` panics: such breadcrumbs are dropped",
             Self::Unreachable => "the server cannot be reached, and will be tried again",
             Self::Timeout => "the server does not answer in time, and will be tried again",
             Self::Lost(reason) => {

@@ -159,6 +159,7 @@ mod id;
 pub mod local;
 mod options;
 mod pattern;
+mod propagation;
 pub mod protocol;
 mod scope;
 mod tag;
@@ -174,15 +175,17 @@ pub use crate::error::InitError;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
 pub use crate::options::{Options, OptionsError};
 pub use crate::pattern::Pattern;
+pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};
 pub use crate::protocol::{DiscardReason, Level, Request, SpanStatus, TransactionSource, User};
 pub use crate::scope::{
-    Scope, configure_global_scope, configure_scope, set_context, set_level, set_request, set_tag,
-    set_user,
+    Scope, add_breadcrumb, configure_global_scope, configure_scope, set_context, set_level,
+    set_request, set_tag, set_user, with_isolation_scope, with_scope,
 };
 pub use crate::trace::{
-    InScope, InSpan, InTransaction, Instrument, JoinSetExt, OpenSpan, RecordErr, Span, SpanBuilder,
-    TransactionBuilder, current_span, current_transaction, in_current_scope, span, spawn,
-    spawn_blocking, transaction,
+    InScope, InSpan, InTransaction, Instrument, JoinSetExt, OpenSpan, RecordErr, SamplingContext,
+    Span, SpanBuilder, TransactionBuilder, WithScope, continue_trace, current_span,
+    current_transaction, in_current_scope, outgoing_trace, outgoing_trace_to, span, spawn,
+    spawn_blocking, start_new_trace, transaction,
 };
 pub use crate::transport::{Compression, DeliveryReport, DropReason, Tally};
 

@@ -1,16 +1,23 @@
 //! How a client is set up.
 
 mod reach;
+mod traces;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::reach::Reach;
+pub(crate) use self::traces::Sampler;
+use self::traces::Traces;
 use crate::contexts;
+use crate::diagnostics::{self, Topic};
 use crate::dsn::{Dsn, ParseDsnError};
+use crate::protocol::Breadcrumb;
+use crate::scope::MAX_BREADCRUMBS;
 use crate::transport::{Compression, PemError};
 
 /// How a client is set up.
@@ -37,7 +44,9 @@ pub struct Options {
     pub(crate) dist: Option<Arc<str>>,
     /// `None` until it is set; empty when none is wanted.
     server_name: Option<Arc<str>>,
-    pub(crate) traces_sample_rate: Option<f64>,
+    traces: Traces,
+    pub(crate) max_breadcrumbs: usize,
+    pub(crate) before_breadcrumb: Option<BeforeBreadcrumb>,
     pub(crate) max_spans: usize,
     pub(crate) debug: bool,
     pub(crate) send_client_reports: bool,
@@ -51,6 +60,10 @@ pub struct Options {
     reach: Reach,
     org_id: Option<u64>,
 }
+
+/// A function that changes or drops breadcrumbs.
+#[derive(Clone)]
+pub(crate) struct BeforeBreadcrumb(Arc<dyn Fn(Breadcrumb) -> Option<Breadcrumb> + Send + Sync>);
 
 /// The error returned when an option has a value that cannot be used.
 ///
@@ -85,7 +98,8 @@ impl Options {
     /// Options for sending to the project that `dsn` names.
     ///
     /// With an empty text nothing is ever sent, as with [`Options::disabled`].
-    /// Nothing but [proxies](Self::http_proxy) is taken from the environment.
+    /// Nothing but [proxies](Self::http_proxy) and the [trace](crate::IncomingTrace::from_env) that
+    /// the process is part of is taken from the environment.
     ///
     /// # Errors
     ///
@@ -106,7 +120,9 @@ impl Options {
             environment: Arc::from(DEFAULT_ENVIRONMENT),
             dist: None,
             server_name: None,
-            traces_sample_rate: None,
+            traces: Traces::default(),
+            max_breadcrumbs: MAX_BREADCRUMBS,
+            before_breadcrumb: None,
             max_spans: 1_000,
             debug: false,
             send_client_reports: true,
@@ -132,7 +148,8 @@ impl Options {
     /// | `SENTRY_TRACES_SAMPLE_RATE` | [`traces_sample_rate`](Self::traces_sample_rate) |
     /// | `SENTRY_DEBUG` | [`debug`](Self::debug): `true`, `t`, `yes`, `y`, `on`, `1` or `false`, `f`, `no`, `n`, `off`, `0` in any case |
     ///
-    /// The variables of proxies are read too, though not only here: see [`http_proxy`](Self::http_proxy).
+    /// The variables of proxies and of a trace to continue are read too, though not only here: see
+    /// [`http_proxy`](Self::http_proxy) and [`IncomingTrace::from_env`](crate::IncomingTrace::from_env).
     ///
     /// Space around a value is left out, and a variable without a value is as good as none.
     /// Whatever is set afterwards by one of the methods wins.
@@ -211,13 +228,24 @@ impl Options {
         self
     }
 
-    /// The share of traces that is recorded, from 0 to 1.
+    /// How many breadcrumbs a transaction has at most, the newest ones.
     ///
-    /// It decides about traces that begin here; one that comes in from elsewhere is decided
-    /// already. Unset by default: then no trace begins here that is recorded, and those from
-    /// elsewhere are passed on as they came.
-    pub fn traces_sample_rate(mut self, rate: f64) -> Self {
-        self.traces_sample_rate = Some(rate);
+    /// 100 by default, which is also the most.
+    pub fn max_breadcrumbs(mut self, breadcrumbs: usize) -> Self {
+        self.max_breadcrumbs = breadcrumbs.min(MAX_BREADCRUMBS);
+        self
+    }
+
+    /// Changes each breadcrumb that is added with [`add_breadcrumb`](crate::add_breadcrumb), or
+    /// drops it with `None`.
+    ///
+    /// It runs there, so it must be quick. Where it panics the breadcrumb is dropped, which is
+    /// said once in [`debug`](Self::debug) mode. Unset by default.
+    pub fn before_breadcrumb(
+        mut self,
+        change: impl Fn(Breadcrumb) -> Option<Breadcrumb> + Send + Sync + 'static,
+    ) -> Self {
+        self.before_breadcrumb = Some(BeforeBreadcrumb(Arc::new(change)));
         self
     }
 
@@ -307,6 +335,20 @@ impl Options {
         self.dsn.as_ref()
     }
 
+    /// The rate that holds where no sampler decides.
+    pub(crate) fn sample_rate(&self) -> Option<f64> {
+        self.traces.sample_rate
+    }
+
+    pub(crate) fn sampler(&self) -> Option<&Sampler> {
+        self.traces.sampler.as_ref()
+    }
+
+    /// Whether fewer traces are recorded while they can't be delivered.
+    pub(crate) fn handles_backpressure(&self) -> bool {
+        self.traces.backpressure
+    }
+
     /// The organisation to name in traces: the one that was set, or the DSN's.
     pub(crate) fn effective_org_id(&self) -> Option<u64> {
         self.org_id.or_else(|| self.dsn.as_ref()?.org_id())
@@ -332,7 +374,7 @@ impl Options {
         if let Some(server_name) = &self.server_name {
             check_server_name("server_name", server_name)?;
         }
-        if let Some(rate) = self.traces_sample_rate.filter(|rate| !is_rate(rate)) {
+        if let Some(rate) = self.traces.sample_rate.filter(|rate| !is_rate(rate)) {
             let value = rate.to_string();
             return Err(OptionsError::new("traces_sample_rate", &value, Kind::Rate));
         }
@@ -347,6 +389,24 @@ impl Options {
             }
         }
         self.reach.validate()
+    }
+}
+
+impl BeforeBreadcrumb {
+    /// What is left of a breadcrumb.
+    pub(crate) fn change(&self, breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
+        let change = || (self.0)(breadcrumb);
+        // Whatever the user's code has left half done is its own.
+        catch_unwind(AssertUnwindSafe(change)).unwrap_or_else(|_| {
+            diagnostics::once(Topic::BreadcrumbPanic);
+            None
+        })
+    }
+}
+
+impl fmt::Debug for BeforeBreadcrumb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BeforeBreadcrumb")
     }
 }
 
@@ -549,7 +609,7 @@ mod tests {
             options.effective_server_name().as_deref(),
             contexts::host_name().as_deref()
         );
-        assert_eq!(options.traces_sample_rate, None);
+        assert_eq!(options.sample_rate(), None);
         assert_eq!(options.max_spans, 1_000);
         assert!(!options.debug);
         assert!(options.send_client_reports);
@@ -595,7 +655,7 @@ mod tests {
         assert_eq!(&*options.environment, "staging");
         assert_eq!(options.dist.as_deref(), Some("build-7"));
         assert_eq!(options.effective_server_name().as_deref(), Some("web-1"));
-        assert_eq!(options.traces_sample_rate, Some(0.5));
+        assert_eq!(options.sample_rate(), Some(0.5));
         assert_eq!(options.max_spans, 0);
         assert!(options.debug);
         assert!(!options.send_client_reports);
@@ -637,11 +697,11 @@ mod tests {
         assert_eq!(options.dsn().unwrap().to_string(), "https://k@h/1");
         assert_eq!(options.release.as_deref(), Some("a b"));
         assert_eq!(&*options.environment, "staging");
-        assert_eq!(options.traces_sample_rate, Some(0.25));
+        assert_eq!(options.sample_rate(), Some(0.25));
         assert!(options.debug);
 
         let options = options.traces_sample_rate(1.0).environment("test");
-        assert_eq!(options.traces_sample_rate, Some(1.0));
+        assert_eq!(options.sample_rate(), Some(1.0));
         assert_eq!(&*options.environment, "test");
     }
 

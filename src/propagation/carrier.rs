@@ -64,14 +64,18 @@ impl TraceCarrier for HeaderMap {
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
-        let Ok(value) = HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
+        let Ok(value) =
+            HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
         else {
             return;
         };
         let name = HeaderName::from_static(name);
         // What could not be read is somebody else's, and stays beside it.
         let others = self.get_all(&name).iter();
-        let others: Vec<_> = others.filter(|other| readable(other).is_none()).cloned().collect();
+        let others: Vec<_> = others
+            .filter(|other| readable(other).is_none())
+            .cloned()
+            .collect();
         self.insert(name.clone(), value);
         for other in others {
             self.append(name.clone(), other);
@@ -107,7 +111,9 @@ impl TraceCarrier for BTreeMap<String, String> {
 
 impl TraceCarrier for Vec<(String, String)> {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let named = self.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        let named = self
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name));
         let values: Vec<_> = named.map(|(_, value)| value.as_str()).collect();
         match values[..] {
             [] => None,
@@ -159,8 +165,14 @@ mod tests {
         let entry = || ("Sentry-Trace".to_owned(), "1".to_owned());
         let (mut hash, mut tree) = (HashMap::from([entry()]), BTreeMap::from([entry()]));
         let mut list = vec![entry()];
-        assert_eq!(TraceCarrier::get(&hash, "sentry-trace").as_deref(), Some("1"));
-        assert_eq!(TraceCarrier::get(&tree, "sentry-trace").as_deref(), Some("1"));
+        assert_eq!(
+            TraceCarrier::get(&hash, "sentry-trace").as_deref(),
+            Some("1")
+        );
+        assert_eq!(
+            TraceCarrier::get(&tree, "sentry-trace").as_deref(),
+            Some("1")
+        );
         assert_eq!(list.get("sentry-trace").as_deref(), Some("1"));
         hash.set("sentry-trace", "2");
         tree.set("sentry-trace", "2");
@@ -174,12 +186,21 @@ mod tests {
         headers.append("baggage", HeaderValue::from_static("a=1"));
         headers.append("baggage", HeaderValue::from_bytes(b"c=\xff").unwrap());
         headers.append("baggage", HeaderValue::from_static("b=2, c=3"));
-        assert_eq!(TraceCarrier::get(&headers, "baggage").as_deref(), Some("a=1,b=2, c=3"));
+        assert_eq!(
+            TraceCarrier::get(&headers, "baggage").as_deref(),
+            Some("a=1,b=2, c=3")
+        );
         headers.set("baggage", "d=4");
-        let values: Vec<_> = headers.get_all("baggage").iter().map(HeaderValue::as_bytes).collect();
+        let values: Vec<_> = headers
+            .get_all("baggage")
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
         assert_eq!(values, [b"d=4".as_slice(), b"c=\xff"]);
         let list = [("baggage", "a=1"), ("Baggage", "b=2")];
-        let list: Vec<_> = list.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let list: Vec<_> = list
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         assert_eq!(list.get("baggage").as_deref(), Some("a=1,b=2"));
     }
 }

@@ -62,9 +62,10 @@ impl PropagationContext {
         });
         let context = incoming.sampling_context.as_deref();
         match header {
-            Some(header) if policy.lets_continue(context) => {
-                Self::continued(header, incoming.sampling_context.clone().unwrap_or_default())
-            }
+            Some(header) if policy.lets_continue(context) => Self::continued(
+                header,
+                incoming.sampling_context.clone().unwrap_or_default(),
+            ),
             _ => Self::new(),
         }
     }
@@ -77,7 +78,8 @@ impl PropagationContext {
         let has_rand = rand.is_some();
         Self {
             trace_id: header.trace_id,
-            rand: rand.unwrap_or_else(|| SampleRand::back_filled(header.trace_id, header.sampled, rate)),
+            rand: rand
+                .unwrap_or_else(|| SampleRand::back_filled(header.trace_id, header.sampled, rate)),
             remote: Some(Remote {
                 span_id: header.span_id,
                 sampled: header.sampled,
@@ -103,7 +105,13 @@ impl PropagationContext {
     fn sampling_context(&self, identity: &Identity) -> Arc<DynamicSamplingContext> {
         let freeze = || match &self.remote {
             Some(remote) => remote.passed_on(None, self.rand),
-            None => Arc::new(own_sampling_context(identity, self.trace_id, None, self.rand, None)),
+            None => Arc::new(own_sampling_context(
+                identity,
+                self.trace_id,
+                None,
+                self.rand,
+                None,
+            )),
         };
         Arc::clone(self.frozen.get_or_init(freeze))
     }

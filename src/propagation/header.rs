@@ -124,7 +124,10 @@ mod tests {
             (String::new(), None),
             ("-".into(), None),
             // Several of them.
-            (format!("{TRACE}-{SPAN}-0, {TRACE}-{SPAN}-1"), header(Some(true))),
+            (
+                format!("{TRACE}-{SPAN}-0, {TRACE}-{SPAN}-1"),
+                header(Some(true)),
+            ),
             (format!("{TRACE}-{SPAN}-0,garbage"), header(Some(false))),
         ];
         for (text, expected) in table {
@@ -182,7 +185,7 @@ mod tests {
         fn whatever_is_read_has_the_form_that_is_written(text in "[0-9a-f]{30,34}-[0-9a-f]{15,17}(-[01]?)?", garbage in "(?s).{0,80}") {
             for text in [text, garbage] {
                 if let Some(header) = SentryTrace::parse(&text) {
-                    prop_assert_eq!(header.to_string(), text);
+                    prop_assert_eq!(header.to_string(), text.as_str());
                 }
                 SentryTrace::parse_traceparent(&text);
             }

@@ -76,7 +76,8 @@ impl OutgoingTrace {
 
     /// The value of the header `traceparent`, if it is to be sent.
     pub fn traceparent(&self) -> Option<String> {
-        self.with_traceparent.then(|| self.sentry_trace.to_traceparent())
+        self.with_traceparent
+            .then(|| self.sentry_trace.to_traceparent())
     }
 
     /// Puts the trace into the headers of a request or the metadata of a message.
@@ -111,19 +112,30 @@ impl OutgoingTrace {
     /// }
     /// ```
     pub fn env(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let baggage = self.baggage().map(|baggage| (SENTRY_BAGGAGE, baggage.to_owned()));
-        [(SENTRY_TRACE_VARIABLE, self.sentry_trace())].into_iter().chain(baggage)
+        let baggage = self
+            .baggage()
+            .map(|baggage| (SENTRY_BAGGAGE, baggage.to_owned()));
+        [(SENTRY_TRACE_VARIABLE, self.sentry_trace())]
+            .into_iter()
+            .chain(baggage)
     }
 
     /// The `<meta>` tags by which the browser's part of a page continues the trace.
     ///
     /// They go into the `<head>` of a page that is rendered for one request.
     pub fn html_meta(&self) -> String {
-        let mut html = format!(r#"<meta name="sentry-trace" content="{}"/>"#, self.sentry_trace);
+        let mut html = format!(
+            r#"<meta name="sentry-trace" content="{}"/>"#,
+            self.sentry_trace
+        );
         if let Some(baggage) = self.baggage() {
             html.push('\n');
             // Writing to a string can't fail.
-            let _ = write!(html, r#"<meta name="baggage" content="{}"/>"#, escape(baggage));
+            let _ = write!(
+                html,
+                r#"<meta name="baggage" content="{}"/>"#,
+                escape(baggage)
+            );
         }
         html
     }
@@ -161,7 +173,8 @@ mod tests {
 
     fn trace(baggage: &str) -> OutgoingTrace {
         OutgoingTrace {
-            sentry_trace: SentryTrace::parse("3f0c2a9be41d4f7c9a60b1d2c3e4f506-b7e4a1930c5d2f68-1").unwrap(),
+            sentry_trace: SentryTrace::parse("3f0c2a9be41d4f7c9a60b1d2c3e4f506-b7e4a1930c5d2f68-1")
+                .unwrap(),
             sampling_context: Arc::new(DynamicSamplingContext::from_baggage(baggage)),
             with_traceparent: false,
         }
@@ -174,8 +187,16 @@ mod tests {
         let table = [
             (None, ours, Some("sentry-trace_id=1,sentry-release=2")),
             (None, "", None),
-            (Some("v2=y;p=1,sentry-release=old"), ours, Some("v2=y;p=1,sentry-trace_id=1,sentry-release=2")),
-            (Some("sentry-release=old , v2=%zz é"), ours, Some("v2=%zz é,sentry-trace_id=1,sentry-release=2")),
+            (
+                Some("v2=y;p=1,sentry-release=old"),
+                ours,
+                Some("v2=y;p=1,sentry-trace_id=1,sentry-release=2"),
+            ),
+            (
+                Some("sentry-release=old , v2=%zz é"),
+                ours,
+                Some("v2=%zz é,sentry-trace_id=1,sentry-release=2"),
+            ),
             (Some("sentry-release=old"), "", Some("sentry-release=old")),
             (Some(" , ,"), ours, Some(ours)),
         ];

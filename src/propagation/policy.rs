@@ -36,7 +36,7 @@ impl Policy {
     pub(crate) fn lets_propagate_to(&self, url: &str) -> bool {
         let is_target = match &self.targets {
             None => true,
-            Some(targets) => targets.iter().any(|target| target.matches(url)),
+            Some(targets) => targets.iter().any(|target| target.is_match(url)),
         };
         is_target && !self.is_own_host(url)
     }
@@ -122,19 +122,47 @@ mod tests {
             (None, "https://api.example/items?id=1", true),
             (None, "api.example", true),
             (Some(vec![]), "https://api.example/items", false),
-            (Some(vec!["example/items".into()]), "https://api.example/items?id=1", true),
-            (Some(vec!["?id=1".into()]), "https://api.example/items?id=1", true),
-            (Some(vec!["Example".into()]), "https://api.example/items", false),
-            (Some(vec!["other".into(), "items".into()]), "https://api.example/items", true),
-            (Some(vec![regex("^https://[a-z]+[.]example/")]), "https://api.example/items", true),
-            (Some(vec![regex("^https://[a-z]+[.]example/$")]), "https://api.example/items", false),
+            (
+                Some(vec!["example/items".into()]),
+                "https://api.example/items?id=1",
+                true,
+            ),
+            (
+                Some(vec!["?id=1".into()]),
+                "https://api.example/items?id=1",
+                true,
+            ),
+            (
+                Some(vec!["Example".into()]),
+                "https://api.example/items",
+                false,
+            ),
+            (
+                Some(vec!["other".into(), "items".into()]),
+                "https://api.example/items",
+                true,
+            ),
+            (
+                Some(vec![regex("^https://[a-z]+[.]example/")]),
+                "https://api.example/items",
+                true,
+            ),
+            (
+                Some(vec![regex("^https://[a-z]+[.]example/$")]),
+                "https://api.example/items",
+                false,
+            ),
             (None, "https://o17.ingest.sentry.io/api/1/envelope/", false),
             (None, "https://O17.ingest.sentry.io:443", false),
             (None, "https://user:password@o17.ingest.sentry.io?x", false),
             (None, "https://o17.ingest.sentry.io:8443/", true),
             (None, "http://o17.ingest.sentry.io/", true),
             (None, "https://o17.ingest.sentry.io.example/", true),
-            (None, "https://example/?to=https://o17.ingest.sentry.io/", true),
+            (
+                None,
+                "https://example/?to=https://o17.ingest.sentry.io/",
+                true,
+            ),
         ];
         for (targets, url, expected) in table {
             let policy = Policy {
@@ -149,7 +177,10 @@ mod tests {
     #[test]
     fn the_host_of_a_dsn_is_known_with_its_port() {
         let table = [
-            ("https://k@o17.ingest.de.sentry.io/4501", ("o17.ingest.de.sentry.io", 443)),
+            (
+                "https://k@o17.ingest.de.sentry.io/4501",
+                ("o17.ingest.de.sentry.io", 443),
+            ),
             ("http://k@127.0.0.1:9000/3", ("127.0.0.1", 9000)),
             ("http://k@[::1]/3", ("[::1]", 80)),
             ("http://k@[::1]:9000/mount/3", ("[::1]", 9000)),

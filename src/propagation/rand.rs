@@ -33,7 +33,9 @@ impl SampleRand {
         let in_millionths = |rate: f64| (rate * f64::from(MILLION)).floor() as u32;
         let (low, high) = match (sampled, rate) {
             (Some(true), Some(rate)) if rate > 0.0 => (0, in_millionths(rate)),
-            (Some(false), Some(rate)) if rate < 1.0 => (in_millionths(rate.next_down()) + 1, MILLION),
+            (Some(false), Some(rate)) if rate < 1.0 => {
+                (in_millionths(rate.next_down()) + 1, MILLION)
+            }
             _ => (0, MILLION),
         };
         Self::between(trace_id, low.min(MILLION - 1), high)

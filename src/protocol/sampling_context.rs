@@ -194,9 +194,15 @@ mod tests {
             (
                 "vendor=1, sentry-trace_id=3f0c2a9be41d4f7c9a60b1d2c3e4f506,sentry-release=a%20b,\
                  sentry-x=,broken,sentry-environment=p%zz",
-                &[("trace_id", "3f0c2a9be41d4f7c9a60b1d2c3e4f506"), ("release", "a b")],
+                &[
+                    ("trace_id", "3f0c2a9be41d4f7c9a60b1d2c3e4f506"),
+                    ("release", "a b"),
+                ],
             ),
-            ("sentry-a=1,sentry-b=2,sentry-a=3", &[("b", "2"), ("a", "3")]),
+            (
+                "sentry-a=1,sentry-b=2,sentry-a=3",
+                &[("b", "2"), ("a", "3")],
+            ),
             (" sentry-a = 1 ;ttl=5 , b=2", &[("a", "1 ;ttl=5")]),
             ("sentry-a=b=c", &[("a", "b=c")]),
             ("sentry-a=1+1", &[("a", "1+1")]),

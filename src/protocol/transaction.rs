@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Breadcrumb, Data, DynamicSamplingContext, Request, Sdk, Span, SpanStatus, Timestamp, User};
+use super::{
+    Breadcrumb, Data, DynamicSamplingContext, Request, Sdk, Span, SpanStatus, Timestamp, User,
+};
 use crate::id::{EventId, SpanId, TraceId};
 
 /// A finished transaction: the root span spread over an event, its children in a list.

@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 
 use serde_json::value::RawValue;
 
-use super::{MAX_NAME, Name, Trace, cut};
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
 use super::record::{Change, Record, SpanNumber};
 use super::shared::{Changes, NO_TASK};
+use super::{MAX_NAME, Name, Trace, cut};
 use crate::clock::Ticks;
 use crate::protocol::{self, Data, SpanStatus, Timestamp, TransactionSource};
 use crate::scope::Scopes;
@@ -393,7 +393,9 @@ impl Finished {
         let mut all_tags = Tags::default();
         self.scopes.apply_to(&mut transaction, &mut all_tags);
         let breadcrumbs = &mut transaction.breadcrumbs;
-        let oldest = breadcrumbs.len().saturating_sub(trace.client.max_breadcrumbs());
+        let oldest = breadcrumbs
+            .len()
+            .saturating_sub(trace.client.max_breadcrumbs());
         breadcrumbs.drain(..oldest);
         all_tags.extend(tags);
         transaction.contexts.trace.data = data;

@@ -59,7 +59,7 @@ pub(crate) struct Trace {
     /// Apart from the record, because others are told of it, also where nothing is recorded.
     name: Mutex<Name>,
     /// The transaction around, which knows what others are told of the trace.
-    head: Option<Arc<Trace>>,
+    head: Option<Arc<Self>>,
     /// The trace that came in from elsewhere and goes on here.
     continued: Option<Arc<PropagationContext>>,
     /// What others are told of the trace, from when the first of them is.

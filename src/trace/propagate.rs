@@ -104,7 +104,8 @@ impl Caller {
     }
 
     fn outgoing(&self, url: Option<&str>) -> Option<OutgoingTrace> {
-        let may_go = |client: &Client| url.is_none_or(|url| client.propagation().lets_propagate_to(url));
+        let may_go =
+            |client: &Client| url.is_none_or(|url| client.propagation().lets_propagate_to(url));
         match self {
             Self::Span(Place { trace, number, .. }) => may_go(&trace.client).then(|| {
                 let sentry_trace = SentryTrace {
@@ -118,7 +119,7 @@ impl Caller {
             Self::Scope(context) => {
                 let client = context.client()?;
                 let trace = context.propagation.as_ref();
-                let trace = trace.unwrap_or_else(|| client.process_trace());
+                let trace = trace.unwrap_or_else(|| client.trace_of_process());
                 may_go(&client).then(|| trace.outgoing(client.identity(), client.propagation()))
             }
         }

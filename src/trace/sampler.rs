@@ -102,7 +102,9 @@ impl<'a> SamplingContext<'a> {
     /// });
     /// ```
     pub fn inherit_or_sample_with(&self, fallback: f64) -> f64 {
-        let decided = self.parent_sampled.map(|sampled| if sampled { 1.0 } else { 0.0 });
+        let decided = self
+            .parent_sampled
+            .map(|sampled| if sampled { 1.0 } else { 0.0 });
         self.parent_sample_rate.or(decided).unwrap_or(fallback)
     }
 }

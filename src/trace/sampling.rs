@@ -48,7 +48,7 @@ impl Sampling {
             return Self::at_rate(rate, rand, load);
         }
         let inherited = context.parent_sampled();
-        let Some(own_rate) = client.sample_rate_without_sampler() else {
+        let Some(own_rate) = client.sample_rate() else {
             return Self {
                 sampled: false,
                 passed_on: inherited,
@@ -110,9 +110,9 @@ impl Sampling {
 
 /// The rate that the user's sampler says, `None` if there is none or it panicked.
 fn sampler_rate(client: &Client, context: &SamplingContext<'_>) -> Option<f64> {
-    let sampler = client.traces_sampler()?;
+    let sampler = client.sampler()?;
     // Whatever the sampler has left half done is its own.
-    match catch_unwind(AssertUnwindSafe(|| sampler(context))) {
+    match catch_unwind(AssertUnwindSafe(|| sampler.sample_rate(context))) {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Some(rate),
         Ok(_) => {
             diagnostics::once(Topic::SamplerRate);

@@ -19,7 +19,7 @@ use super::span_builder::SpanBuilder;
 use super::task::in_task_of;
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
-use crate::protocol::SpanStatus;
+use crate::protocol::{SpanStatus, TransactionSource};
 use crate::scope::task;
 
 /// A span that was started by somebody: the root of a transaction or one below it.
@@ -42,8 +42,11 @@ pub struct Span {
 pub(super) struct Place {
     pub(super) trace: Arc<Trace>,
     pub(super) number: SpanNumber,
-    /// If not, `number` is that of the nearest span above which is.
+    /// If not, `number` is that of the nearest span above which is, or of the
+    /// root where none is.
     pub(super) recorded: bool,
+    /// Whether it is the root, recorded or not, and not a span that stands for it.
+    pub(super) is_root: bool,
 }
 
 /// A span that ends when this is dropped.
@@ -80,7 +83,7 @@ pub(super) struct Place {
 pub struct OpenSpan {
     span: Span,
     /// Whether the transaction ends with it.
-    is_root: bool,
+    ends_transaction: bool,
 }
 
 /// The span that the current code runs in, `None` outside of any transaction.
@@ -134,7 +137,7 @@ pub fn current_transaction() -> Option<Span> {
     task::with(|task| {
         let spans = task.spans.as_mut()?;
         Some(Span {
-            place: Some(spans.place(spans.trace().root)),
+            place: Some(Place::root(Arc::clone(spans.trace()))),
         })
     })
 }
@@ -196,7 +199,21 @@ impl Span {
     /// The source of a transaction's name becomes `custom`. Servers cut the
     /// name of a transaction to 200 characters.
     pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
-        self.change(Change::Name(name.into()));
+        match &self.place {
+            Some(place) if place.is_root() => place.trace.rename(|root| {
+                root.text = name.into();
+                root.source = TransactionSource::Custom;
+            }),
+            _ => self.change(Change::Name(name.into())),
+        }
+    }
+
+    /// Tells what the name of a transaction is made of, after [`set_name`](Self::set_name). Other
+    /// spans have no such thing.
+    pub fn set_source(&self, source: TransactionSource) {
+        if let Some(place) = self.place.as_ref().filter(|place| place.is_root()) {
+            place.trace.rename(|root| root.source = source);
+        }
     }
 
     /// Sets what kind of work the span is. Servers cut it to 128 characters.
@@ -243,6 +260,20 @@ impl Span {
 }
 
 impl Place {
+    /// The root of a transaction, recorded or not.
+    pub(super) fn root(trace: Arc<Trace>) -> Self {
+        Self {
+            number: trace.root,
+            recorded: trace.sampling.sampled,
+            is_root: true,
+            trace,
+        }
+    }
+
+    fn is_root(&self) -> bool {
+        self.is_root || self.recorded && self.number == self.trace.root
+    }
+
     /// Makes a change where the span is recorded, if that is the current task, else with the trace.
     fn change(&self, change: Change) {
         let mut change = Some(change);
@@ -289,7 +320,7 @@ impl OpenSpan {
     pub(super) fn new(span: Span) -> Self {
         Self {
             span,
-            is_root: false,
+            ends_transaction: false,
         }
     }
 
@@ -297,7 +328,7 @@ impl OpenSpan {
     pub(super) fn root(place: Place) -> Self {
         Self {
             span: Span { place: Some(place) },
-            is_root: true,
+            ends_transaction: true,
         }
     }
 
@@ -323,10 +354,12 @@ impl OpenSpan {
             Some(time) => place.trace.anchor.ticks_at(time),
             None => Ticks::now(),
         };
-        if self.is_root {
-            let scope = place.trace.scope();
+        if self.ends_transaction {
+            let scopes = place.trace.scopes();
             let end = Change::End(ticks, status);
-            place.trace.root_ended(SpanBuffer::default(), end, 0, scope);
+            place
+                .trace
+                .root_ended(SpanBuffer::default(), end, 0, scopes);
         } else {
             place.end(ticks, status);
         }

@@ -167,6 +167,7 @@ impl SpanBuilder {
             trace,
             number: started.unwrap_or(number),
             recorded: started.is_some(),
+            is_root: false,
         }
     }
 

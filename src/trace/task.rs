@@ -11,9 +11,9 @@ use super::record::{Change, SpanNumber};
 use super::shared::ROOT_TASK;
 use super::span::Place;
 use super::span_builder::SpanBuilder;
+use crate::client::Client;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
-use crate::client::Client;
 use crate::scope::Scopes;
 use crate::scope::task::{self, TaskScope};
 
@@ -120,6 +120,7 @@ impl TaskSpans {
                 trace,
                 number: self.current,
                 recorded: false,
+                is_root: false,
             };
         }
         self.room -= 1;
@@ -131,6 +132,7 @@ impl TaskSpans {
             trace,
             number,
             recorded: true,
+            is_root: false,
         }
     }
 
@@ -156,6 +158,7 @@ impl TaskSpans {
             trace,
             number,
             recorded,
+            ..
         } = place;
         if recorded {
             let change = Change::End(Ticks::now(), status);
@@ -179,6 +182,7 @@ impl TaskSpans {
             trace: self.lend(),
             number,
             recorded: self.sampled,
+            is_root: false,
         }
     }
 
@@ -223,8 +227,7 @@ impl TaskSpans {
                 drop(left);
                 let own = (task, buffer);
                 let spawned_by = current;
-                let late =
-                    Finished::of_late_task(trace, own, spawned_by, changes, refused, scopes);
+                let late = Finished::of_late_task(trace, own, spawned_by, changes, refused, scopes);
                 if let Some(late) = late {
                     late.deliver();
                 }

@@ -54,7 +54,6 @@ pub enum DropReason {
 pub(crate) struct Ledger {
     transactions: Tally,
     spans: Tally,
-    unsampled: u64,
 }
 
 impl Tally {
@@ -150,22 +149,17 @@ impl Ledger {
         self.spans.drop(reason, spans);
     }
 
-    /// The sampling decided against a transaction, for another reason than its rate.
-    pub(crate) fn decide_against(&mut self, transactions: u64) {
-        self.unsampled += transactions;
-    }
-
     /// How many transactions are pending.
     pub(crate) fn pending(&self) -> u64 {
         self.transactions.pending
     }
 
-    /// The numbers of this moment, with those unsampled ones that are counted elsewhere.
+    /// The numbers of this moment, with the unsampled ones, which are counted elsewhere.
     pub(crate) fn report(&self, unsampled: u64) -> DeliveryReport {
         DeliveryReport {
             transactions: self.transactions.clone(),
             spans: self.spans.clone(),
-            unsampled: self.unsampled + unsampled,
+            unsampled,
         }
     }
 }

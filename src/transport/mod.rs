@@ -27,6 +27,7 @@
 //! has room. While no connection can be made at all, everything stays in the
 //! queue and only one envelope at a time probes the way.
 
+mod backpressure;
 mod connect;
 mod discards;
 mod encode;
@@ -45,6 +46,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unsampled;
 mod upload;
 mod worker;
 
@@ -113,6 +115,8 @@ pub(crate) struct Config {
     pub(crate) tls: TlsConfig,
     /// Whether connections are kept while nothing is sent.
     pub(crate) keep_alive: bool,
+    /// Whether less is to be sampled while delivery can't keep up.
+    pub(crate) backpressure: bool,
 }
 
 /// The way to the server.
@@ -153,6 +157,7 @@ impl Config {
             proxy: None,
             tls: TlsConfig::default(),
             keep_alive: false,
+            backpressure: true,
         }
     }
 }
@@ -173,15 +178,18 @@ impl Transport {
         self.shared.submit(payload);
     }
 
-    /// Counts a transaction that the sampling decided against, and the children it would have had.
-    pub(crate) fn unsampled(&self, children: u32) {
-        self.shared.unsampled(children);
+    /// Counts a transaction that the sampling decided against, under `sample_rate` or `backpressure`.
+    pub(crate) fn unsampled(&self, reason: DiscardReason) {
+        self.shared.unsampled.count(reason);
     }
 
-    /// Counts a loss of something that was never submitted, such as spans over the limit.
-    ///
-    /// It counts as sampled and dropped, except for the reasons `sample_rate`
-    /// and `backpressure`, which are decisions and no losses.
+    /// How often the sample rate is to be halved, because what is sampled can't be delivered.
+    pub(crate) fn load(&self) -> u32 {
+        self.shared.load.halvings()
+    }
+
+    /// Counts a loss of something that was never submitted, such as spans over the limit. It
+    /// counts as sampled and dropped.
     pub(crate) fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
         self.shared.discard(reason, category, quantity);
     }

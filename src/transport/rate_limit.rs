@@ -44,6 +44,12 @@ impl RateLimits {
         self.limits_everything(now) || own.is_some_and(|until| now < until)
     }
 
+    /// Whether any limit holds now.
+    pub(super) fn is_any_active(&self, now: Instant) -> bool {
+        let limits = [self.everything, self.transactions, self.spans];
+        limits.into_iter().flatten().any(|until| now < until)
+    }
+
     /// Whether nothing at all may be sent now, client reports included.
     pub(super) fn limits_everything(&self, now: Instant) -> bool {
         self.everything.is_some_and(|until| now < until)

@@ -1,16 +1,17 @@
 //! What the handle and the worker share, and what outlives a runtime.
 
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
+use super::backpressure::Load;
 use super::discards::Discards;
 use super::ledger::DeliveryReport;
 use super::queue::Job;
 use super::state::{Phase, State};
+use super::unsampled::{REASONS, Unsampled};
 use super::worker::Worker;
 use super::{Config, Payload};
 use crate::protocol::{Category, DiscardReason};
@@ -20,9 +21,8 @@ pub(super) struct Shared {
     pub(super) config: Config,
     state: Mutex<State>,
     notify: Notify,
-    /// Counted apart from the state, because deciding against a transaction must cost next to nothing.
-    unsampled_transactions: AtomicU64,
-    unsampled_children: AtomicU64,
+    pub(super) unsampled: Unsampled,
+    pub(super) load: Load,
 }
 
 impl Shared {
@@ -31,8 +31,8 @@ impl Shared {
             config,
             state: Mutex::default(),
             notify: Notify::new(),
-            unsampled_transactions: AtomicU64::new(0),
-            unsampled_children: AtomicU64::new(0),
+            unsampled: Unsampled::default(),
+            load: Load::default(),
         }
     }
 
@@ -54,6 +54,7 @@ impl Shared {
         let (spans, size) = (u64::from(payload.spans()), payload.size());
         let mut state = self.lock();
         if let Some(reason) = state.refusal(&self.config, size) {
+            state.overflowed |= reason == DiscardReason::QueueOverflow.into();
             state.ledger.lose(reason, 1, spans);
             state.tell(reason, 1, spans);
             // The payload is freed after this, as that takes time.
@@ -86,15 +87,6 @@ impl Shared {
         Some(Job::new(entry, Arc::clone(self)))
     }
 
-    pub(super) fn unsampled(&self, children: u32) {
-        self.unsampled_transactions.fetch_add(1, Ordering::Relaxed);
-        if children > 0 {
-            let children = u64::from(children);
-            self.unsampled_children
-                .fetch_add(children, Ordering::Relaxed);
-        }
-    }
-
     pub(super) fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
         let (transactions, spans) = match category {
             Category::Transaction => (quantity, 0),
@@ -102,33 +94,27 @@ impl Shared {
         };
         let mut state = self.lock();
         state.tell(reason.into(), transactions, spans);
-        match reason {
-            // Decisions of the sampling are no losses.
-            DiscardReason::SampleRate | DiscardReason::Backpressure => {
-                state.ledger.decide_against(transactions);
-            }
-            reason => state.ledger.lose(reason.into(), transactions, spans),
-        }
+        state.ledger.lose(reason.into(), transactions, spans);
     }
 
     /// Takes all losses that the server has not been told of.
     pub(super) fn take_discards(&self) -> Discards {
         let mut state = self.lock();
         let mut discards = mem::take(&mut state.discards);
-        let transactions = self.unsampled_transactions.load(Ordering::Relaxed);
-        let children = self.unsampled_children.load(Ordering::Relaxed);
-        let told = mem::replace(&mut state.unsampled_told, (transactions, children));
+        let unsampled = self.unsampled.counts();
+        let told = mem::replace(&mut state.unsampled_told, unsampled);
         drop(state);
-        let (transactions, children) = (transactions - told.0, children - told.1);
-        let reason = DiscardReason::SampleRate;
-        discards.add(reason, Category::Transaction, transactions);
-        discards.add(reason, Category::Span, transactions + children);
+        for (reason, (all, told)) in REASONS.into_iter().zip(unsampled.into_iter().zip(told)) {
+            // None of them has recorded children, so each is one span.
+            discards.add(reason, Category::Transaction, all - told);
+            discards.add(reason, Category::Span, all - told);
+        }
         discards
     }
 
     pub(super) fn stats(&self) -> DeliveryReport {
-        let unsampled = self.unsampled_transactions.load(Ordering::Relaxed);
-        self.lock().ledger.report(unsampled)
+        let unsampled = self.unsampled.counts();
+        self.lock().ledger.report(unsampled.iter().sum())
     }
 
     /// Lets somebody wait for all that was submitted so far, with a worker that runs.

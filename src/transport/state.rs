@@ -11,6 +11,7 @@ use super::discards::Discards;
 use super::ledger::{DropReason, Ledger};
 use super::queue::{Outcome, Queue, Ticket};
 use super::rate_limit::RateLimits;
+use super::unsampled::REASONS;
 use crate::protocol::{Category, DiscardReason};
 
 /// Everything that handle and worker both write. The lock is held only while some numbers move.
@@ -20,8 +21,10 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// What the server has not been told of.
     pub(super) discards: Discards,
-    /// How many unsampled transactions, and children of theirs, went into client reports.
-    pub(super) unsampled_told: (u64, u64),
+    /// How many unsampled transactions went into client reports, for each reason.
+    pub(super) unsampled_told: [u64; REASONS.len()],
+    /// Whether the queue was full since the worker last looked.
+    pub(super) overflowed: bool,
     pub(super) attention: Attention,
     pub(super) phase: Phase,
     /// Whether somebody waits, so that no retry should. The worker takes it.

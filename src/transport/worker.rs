@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
+use super::backpressure::Monitor;
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
 use super::http::{Failure, HttpClient};
@@ -51,6 +52,7 @@ pub(super) struct Worker {
     /// How long to look for more by itself instead of being woken.
     linger_until: Instant,
     reporting: Reporting,
+    monitor: Monitor,
     /// Where it runs, to be noted should it panic there.
     runtime: Option<runtime::Id>,
     /// Whether the end of this worker is known already.
@@ -71,6 +73,7 @@ impl Worker {
             abandoned: false,
             linger_until: now,
             reporting: Reporting::new(memory.attach_from, now),
+            monitor: Monitor::new(now),
             runtime: None,
             ended: false,
             shared,
@@ -111,12 +114,30 @@ impl Worker {
         if self.abandoned {
             self.pace.abandon();
         }
+        if self.monitor.is_due(now) {
+            self.look_after_load(now);
+        }
         if hurry {
             self.pace.hurry(now);
             for ((_, number), job) in mem::take(&mut self.waiting) {
                 self.waiting.insert((now, number), job);
             }
         }
+    }
+
+    /// Sees to it that less is sampled if delivery can't keep up.
+    fn look_after_load(&mut self, now: Instant) {
+        let shared = &self.shared;
+        let overflowed = mem::take(&mut shared.lock().overflowed) || !shared.has_room();
+        let healthy = !overflowed && !self.limits.is_any_active(now);
+        let enabled = shared.config.backpressure;
+        self.monitor.check(healthy || !enabled, &shared.load, now);
+    }
+
+    /// Whether the load may be another one at the next look.
+    fn is_under_load(&self, now: Instant) -> bool {
+        let load = self.shared.load.halvings() > 0 || self.shared.lock().overflowed;
+        load || self.limits.is_any_active(now)
     }
 
     /// Starts the delivery of one job, or drops it. Returns whether there was one that could start.
@@ -227,6 +248,9 @@ impl Worker {
         if self.pace.has_slot(self.uploads.len()) {
             let next = self.pace.probe_at(now).or_else(|| self.first_due());
             until = next.map_or(until, |next| next.min(until));
+        }
+        if self.is_under_load(now) {
+            until = until.min(self.monitor.due());
         }
         let mut state = self.shared.lock();
         if may_start && !state.queue.is_empty() {

@@ -207,10 +207,15 @@ impl CarriedSpan {
     #[cold]
     fn start_in_own(&mut self, parent: Place) -> Entry {
         let Place { trace, number, .. } = parent;
-        let scope = trace.scope();
+        let scopes = trace.scopes();
         let mut spans = TaskSpans::below(trace, number, false);
         self.start_in(&mut spans);
-        self.own = Some(TaskScope::new(None, Some(spans), scope));
+        self.own = Some(Box::new(TaskScope {
+            client: None,
+            spans: Some(spans),
+            propagation: None,
+            scopes,
+        }));
         task::swap(&mut self.own);
         Entry::Own
     }

@@ -3,6 +3,7 @@
 mod in_span;
 mod record_err;
 mod scoped;
+mod with_scope;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,11 +15,13 @@ use super::span::Span;
 use super::span_builder::span;
 use super::transaction::transaction;
 use crate::client::Client;
-use crate::scope::task;
+use crate::propagation::IncomingTrace;
+use crate::scope::{Layer, Scope};
 
 pub use self::in_span::InSpan;
 pub use self::record_err::RecordErr;
 pub use self::scoped::{InScope, InTransaction};
+pub use self::with_scope::WithScope;
 
 /// Attaches transactions, spans and scopes to futures.
 pub trait Instrument: Future + Sized {
@@ -115,12 +118,50 @@ pub trait Instrument: Future + Sized {
     /// It has to be outside of them, so it stands after `in_transaction`. The
     /// future leaves the transaction that is current now, if there is one.
     fn with_client(self, client: &Client) -> InScope<Self> {
-        let context = Context {
-            client: Some(client.clone()),
-            parent: None,
-            scope: task::current_scope(),
-        };
-        InScope::new(Some(context), self)
+        InScope::new(Some(Context::of_client(client)), self)
+    }
+
+    /// Runs the future in the trace that came in, or in a new one if it can't be continued.
+    ///
+    /// No span is started by that. See [`continue_trace`](crate::continue_trace) for what it does,
+    /// and [`TransactionBuilder::continue_trace`](crate::TransactionBuilder::continue_trace) for a
+    /// single transaction. It has to be outside of the transactions, so it stands after
+    /// `in_transaction`.
+    fn continue_trace(self, incoming: &IncomingTrace) -> InScope<Self> {
+        InScope::in_trace(Some(incoming.clone()), self)
+    }
+
+    /// Runs the future in a trace of its own. See [`start_new_trace`](crate::start_new_trace).
+    fn start_new_trace(self) -> InScope<Self> {
+        InScope::in_trace(None, self)
+    }
+
+    /// Runs the future in a scope of its own, which `configure` may change before its first poll.
+    ///
+    /// See [`with_scope`](crate::with_scope). It has to be outside of the transactions that it is
+    /// to hold for, so it stands after `in_transaction`.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+    /// let work = async {}.in_transaction("task", "retry");
+    /// work.with_scope(|scope| scope.set_tag("attempt", 2))
+    /// #   .with_client(&client)
+    ///     .await;
+    /// # assert_eq!(sent.transactions()[0].tags["attempt"], "2");
+    /// # }
+    /// ```
+    fn with_scope<C: FnOnce(&mut Scope)>(self, configure: C) -> WithScope<Self, C> {
+        WithScope::new(Layer::Current, configure, self)
+    }
+
+    /// Runs the future in an isolation scope of its own, which `configure` may change before its
+    /// first poll.
+    ///
+    /// See [`with_isolation_scope`](crate::with_isolation_scope).
+    fn with_isolation_scope<C: FnOnce(&mut Scope)>(self, configure: C) -> WithScope<Self, C> {
+        WithScope::new(Layer::Isolation, configure, self)
     }
 
     /// Sets the status of the current span to `internal_error` if the future is ready with an `Err`.
@@ -173,3 +214,9 @@ macro_rules! debug_as_name {
 }
 
 debug_as_name!(InTransaction InScope InSpan RecordErr);
+
+impl<F, C> fmt::Debug for WithScope<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithScope").finish_non_exhaustive()
+    }
+}

@@ -8,6 +8,7 @@ use pin_project::{pin_project, pinned_drop};
 
 use super::poll_and_drop;
 use super::record_err::RecordErr;
+use crate::propagation::IncomingTrace;
 use crate::protocol::SpanStatus;
 use crate::scope::task::{self, TaskScope};
 use crate::trace::context::Context;
@@ -25,13 +26,23 @@ pub struct InTransaction<F> {
 }
 
 /// The future returned by [`Instrument::in_current_scope`](crate::Instrument::in_current_scope),
-/// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of) and [`Instrument::with_client`](crate::Instrument::with_client).
+/// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of), [`Instrument::with_client`](crate::Instrument::with_client),
+/// [`Instrument::continue_trace`](crate::Instrument::continue_trace) and
+/// [`Instrument::start_new_trace`](crate::Instrument::start_new_trace).
 #[pin_project]
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InScope<F> {
-    context: Option<Context>,
+    start: Option<Start>,
     #[pin]
     scoped: Scoped<F>,
+}
+
+/// What a future is polled in from its first poll on.
+enum Start {
+    /// What was current when it was wrapped.
+    Context(Context),
+    /// The trace that came in, or a new one: where the first poll is, and else as when it was wrapped.
+    Trace(Option<IncomingTrace>, Option<Context>),
 }
 
 impl<F> InTransaction<F> {
@@ -74,7 +85,14 @@ impl<F: Future> Future for InTransaction<F> {
 impl<F> InScope<F> {
     pub(super) fn new(context: Option<Context>, future: F) -> Self {
         Self {
-            context,
+            start: context.map(Start::Context),
+            scoped: Scoped::new(future),
+        }
+    }
+
+    pub(super) fn in_trace(incoming: Option<IncomingTrace>, future: F) -> Self {
+        Self {
+            start: Some(Start::Trace(incoming, Context::current())),
             scoped: Scoped::new(future),
         }
     }
@@ -85,7 +103,14 @@ impl<F: Future> Future for InScope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if let Some(context) = this.context.take() {
+        if let Some(start) = this.start.take() {
+            let context = match start {
+                Start::Context(context) => context,
+                Start::Trace(incoming, context) => {
+                    let context = Context::current().or(context).unwrap_or_default();
+                    context.in_trace(incoming.as_ref())
+                }
+            };
             this.scoped.as_mut().open(Some(context.open()));
         }
         this.scoped.poll(cx)

@@ -263,7 +263,7 @@ async fn dropping_the_last_handle_delivers_what_is_queued() {
     for number in 0..10 {
         transport.submit(fake(number));
     }
-    transport.unsampled(0);
+    transport.unsampled(DiscardReason::SampleRate);
     let shared = Arc::downgrade(&transport.shared);
     drop(transport);
     server.wait_for(10).await;

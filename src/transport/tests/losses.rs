@@ -76,7 +76,7 @@ async fn a_report_in_an_envelope_that_is_refused_is_told_again() {
         _ => OK,
     });
     let transport = connect(&server);
-    transport.unsampled(2);
+    transport.unsampled(SampleRate);
     transport.submit(fake("refused"));
     transport.close(LONG).await;
     let received = server.received();
@@ -90,18 +90,16 @@ async fn a_report_in_an_envelope_that_is_refused_is_told_again() {
 async fn unsampled_transactions_are_reported_with_their_spans() {
     let server = Server::start(|_| OK);
     let transport = connect(&server);
-    for children in [0, 15, 0, 0] {
-        transport.unsampled(children);
+    for reason in [SampleRate, Backpressure, SampleRate, SampleRate, SampleRate] {
+        transport.unsampled(reason);
     }
-    transport.discard(Backpressure, Category::Transaction, 1);
-    transport.discard(Backpressure, Category::Span, 1);
     let report = transport.flush(LONG).await;
     assert_eq!(report.unsampled, 5);
     assert_report(&report, 0, &[], 0);
     let expected = [
         ("backpressure span", 1),
         ("backpressure transaction", 1),
-        ("sample_rate span", 19),
+        ("sample_rate span", 4),
         ("sample_rate transaction", 4),
     ];
     let expected = expected.map(|(key, count)| (key.to_owned(), count));
@@ -146,7 +144,7 @@ async fn quantities_beyond_32_bits_are_split() {
 async fn a_report_that_did_not_arrive_is_told_again() {
     let server = Server::start(|number| if number < 2 { Act::Cut } else { OK });
     let transport = connect(&server);
-    transport.unsampled(2);
+    transport.unsampled(SampleRate);
     transport.flush(LONG).await;
     transport.flush(LONG).await;
     transport.close(LONG).await;
@@ -154,7 +152,7 @@ async fn a_report_that_did_not_arrive_is_told_again() {
     assert_eq!(received.len(), 3);
     for request in received {
         let events = &request.items[0].1["discarded_events"];
-        assert_eq!(events[1]["quantity"], 3, "{events}");
+        assert_eq!(events[1]["quantity"], 1, "{events}");
     }
 }
 
@@ -167,7 +165,7 @@ async fn reports_can_be_turned_off() {
     let transport = Transport::new(config, &Handle::current());
     transport.submit(fake(1));
     transport.submit(fake(2));
-    transport.unsampled(1);
+    transport.unsampled(SampleRate);
     let report = transport.close(LONG).await;
     assert_report(&report, 1, &[(QueueOverflow, 1)], 0);
     assert_eq!(report.unsampled, 1);

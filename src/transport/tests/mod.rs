@@ -73,6 +73,7 @@ fn transaction(name: String) -> Transaction {
         tags: BTreeMap::new(),
         user: None,
         request: None,
+        breadcrumbs: Vec::new(),
         contexts: Contexts {
             trace: TraceContext {
                 trace_id: TraceId::from_random(1),
