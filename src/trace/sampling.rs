@@ -142,8 +142,10 @@ impl Trace {
             }
             None => {
                 let name = self.name();
-                // A raw URL has identifiers in it and must not be propagated.
+                // A raw URL has identifiers in it and must not be propagated. Nor
+                // are there transactions where tracing is not switched on.
                 let good = name.source != TransactionSource::Url && !name.text.is_empty();
+                let good = good && self.sampling.rate.is_some();
                 let name = good.then(|| cut(name.text, MAX_NAME));
                 Arc::new(self.own_sampling_context(name.as_deref()))
             }
