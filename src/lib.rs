@@ -159,6 +159,7 @@ mod id;
 pub mod local;
 mod options;
 mod pattern;
+mod privacy;
 mod propagation;
 pub mod protocol;
 mod scope;

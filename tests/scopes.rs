@@ -1,4 +1,6 @@
-//! Global, isolation and current scope, and what happened under them.
+//! Isolation and current scopes, and what happened under them.
+//!
+//! The global one has a test of its own (`global_scope`), as it is one for the process.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -43,20 +45,14 @@ fn messages(sent: &Sent) -> Vec<String> {
     messages.map(|crumb| crumb.message.to_string()).collect()
 }
 
-fn crumb(message: impl ToString, age: u64) -> Breadcrumb {
-    let mut crumb = Breadcrumb::new("test", message.to_string());
+fn crumb(message: impl Into<String>, age: u64) -> Breadcrumb {
+    let mut crumb = Breadcrumb::new("test", message.into());
     crumb.timestamp = (SystemTime::now() - Duration::from_secs(age)).into();
     crumb
 }
 
 #[test]
 fn the_narrower_scope_wins() {
-    taskspan::configure_global_scope(|scope| {
-        for key in ["global", "isolation", "current", "span"] {
-            scope.set_tag(key, "global");
-        }
-        scope.set_level(Level::Debug);
-    });
     let (client, sent) = client();
     let work = async {
         with_isolation_scope(
@@ -83,7 +79,7 @@ fn the_narrower_scope_wins() {
         );
     };
     work.with_client(&client).now_or_never().unwrap();
-    for key in ["global", "isolation", "current", "span"] {
+    for key in ["isolation", "current", "span"] {
         assert_eq!(tag(&sent, "t", key).as_deref(), Some(key));
     }
     assert_eq!(sent.transactions()[0].level, Some(Level::Error));
@@ -236,7 +232,7 @@ async fn scopes_exist_outside_of_transactions() {
 fn the_newest_breadcrumbs_of_all_scopes_are_kept_in_order() {
     let sent = run(options(), || {
         for number in 0..150 {
-            add_breadcrumb(crumb(number, 1_000 - number));
+            add_breadcrumb(crumb(number.to_string(), 1_000 - number));
         }
         configure_scope(|scope| {
             // Both of them stay.
@@ -277,7 +273,7 @@ fn the_newest_breadcrumbs_of_all_scopes_are_kept_in_order() {
 fn breadcrumbs_are_limited_changed_and_written_as_servers_read_them() {
     for (limit, expected) in [(0, 0), (3, 3), (100, 100), (1_000, 100)] {
         let sent = run(options().max_breadcrumbs(limit), || {
-            (0..200).for_each(|number| add_breadcrumb(crumb(number, 200 - number)));
+            (0..200).for_each(|number| add_breadcrumb(crumb(number.to_string(), 200 - number)));
         });
         let messages = messages(&sent);
         assert_eq!(messages.len(), expected);
