@@ -167,7 +167,7 @@ impl Client {
             sample_rate: options.sample_rate(),
             sampler: options.sampler().cloned(),
             propagation,
-            trace_at_start: at_start.remote.is_some().then(|| Arc::new(at_start)),
+            trace_at_start: at_start.map(Arc::new),
             trace_of_process: OnceLock::new(),
             max_breadcrumbs: options.max_breadcrumbs,
             before_breadcrumb: options.before_breadcrumb.clone(),

@@ -178,7 +178,7 @@ fn the_sampler_is_told_all_that_is_known() {
             assert_eq!(context.attribute("items"), Some(&json!([1, 2])));
             assert_eq!(context.attribute("none"), None);
             assert_eq!(context.method(), Some("GET"));
-            assert_eq!(context.url(), Some("https://shop.example/items/7"));
+            assert_eq!(context.url().unwrap(), "https://shop.example/items/7");
             assert_eq!(context.route(), Some("/items/{id}"));
             assert_eq!(context.header("user-agent"), Some("curl"));
             assert_eq!(context.header("cookie"), None);

@@ -54,20 +54,15 @@ impl PropagationContext {
         }
     }
 
-    /// The trace that came in, or a new one if there is none that the policy lets one continue.
-    pub(crate) fn continuing(incoming: &IncomingTrace, policy: &Policy) -> Self {
+    /// The trace that came in, `None` if there is none that the policy lets one continue.
+    pub(crate) fn continuing(incoming: &IncomingTrace, policy: &Policy) -> Option<Self> {
         let header = incoming.sentry_trace.or_else(|| {
             let accepted = policy.accept_traceparent;
             incoming.traceparent.filter(|_| accepted)
         });
-        let context = incoming.sampling_context.as_deref();
-        match header {
-            Some(header) if policy.lets_continue(context) => Self::continued(
-                header,
-                incoming.sampling_context.clone().unwrap_or_default(),
-            ),
-            _ => Self::new(),
-        }
+        let context = &incoming.sampling_context;
+        let header = header.filter(|_| policy.lets_continue(context.as_deref()))?;
+        Some(Self::continued(header, context.clone().unwrap_or_default()))
     }
 
     fn continued(header: SentryTrace, sampling_context: Arc<DynamicSamplingContext>) -> Self {

@@ -18,6 +18,7 @@ mod shared;
 mod span;
 mod span_builder;
 mod spawn;
+mod start;
 mod task;
 mod transaction;
 

@@ -76,7 +76,7 @@ impl<F: Future> Future for InTransaction<F> {
             let (builder, context) = start;
             this.scoped
                 .as_mut()
-                .open(builder.open(Context::current().or(context)));
+                .open(builder.open(Context::current().or(context), None));
         }
         this.scoped.poll(cx)
     }
