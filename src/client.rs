@@ -14,10 +14,11 @@ use crate::contexts;
 use crate::diagnostics;
 use crate::dsn::Dsn;
 use crate::error::InitError;
+use crate::filter::Filters;
 use crate::options::{Options, OptionsError};
-use crate::protocol::{self, Category, DiscardReason, Sdk};
+use crate::protocol::{Category, DiscardReason, Sdk};
 use crate::trace::{BufferPool, Finished};
-use crate::transport::{Config, DeliveryReport, Payload, Transport};
+use crate::transport::{Build, Config, DeliveryReport, Payload, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -42,6 +43,7 @@ pub struct Client {
 struct Inner {
     traces_sample_rate: Option<f64>,
     max_spans: u32,
+    filters: Filters,
     identity: Identity,
     buffers: BufferPool,
     delivery: Delivery,
@@ -149,6 +151,7 @@ impl Client {
         let inner = Inner {
             traces_sample_rate: options.traces_sample_rate,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            filters: options.filters.clone(),
             identity,
             buffers: BufferPool::default(),
             delivery,
@@ -180,7 +183,12 @@ impl Client {
     pub async fn flush(&self, deadline: Duration) -> DeliveryReport {
         match &self.inner.delivery {
             Delivery::Server(transport) => transport.flush(deadline).await,
-            _ => self.stats(),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => {
+                memory.drain(deadline).await;
+                memory.stats()
+            }
+            Delivery::Disabled => self.stats(),
         }
     }
 
@@ -207,7 +215,7 @@ impl Client {
     pub async fn close(&self, deadline: Duration) -> DeliveryReport {
         match &self.inner.delivery {
             Delivery::Server(transport) => transport.close(deadline).await,
-            _ => self.stats(),
+            _ => self.flush(deadline).await,
         }
     }
 
@@ -225,8 +233,23 @@ impl Client {
         self.inner.traces_sample_rate
     }
 
+    /// How many spans of a transaction are recorded below its root: more than are sent, where
+    /// some of them are left out.
     pub(crate) fn max_spans(&self) -> u32 {
+        let factor = match self.inner.filters.min_span_duration {
+            Duration::ZERO => 1,
+            _ => RECORDED_FOR_EACH_SENT,
+        };
+        self.inner.max_spans.saturating_mul(factor)
+    }
+
+    /// How many spans of a transaction are sent below its root.
+    pub(crate) fn max_sent_spans(&self) -> u32 {
         self.inner.max_spans
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.inner.filters
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -298,8 +321,9 @@ impl Payload for Finished {
         Self::size(self)
     }
 
-    fn into_transaction(self: Box<Self>) -> protocol::Transaction {
-        Self::into_transaction(*self)
+    fn build(self: Box<Self>) -> Build {
+        let client = self.client().clone();
+        client.filters().apply(self.assemble())
     }
 }
 
@@ -325,5 +349,8 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+/// How many spans are recorded for each that may be sent, where short ones are left out.
+const RECORDED_FOR_EACH_SENT: u32 = 10;
 
 static INSTALLED: RwLock<Option<Client>> = RwLock::new(None);

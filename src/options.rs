@@ -1,5 +1,6 @@
 //! How a client is set up.
 
+mod filters;
 mod reach;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use self::reach::Reach;
 use crate::contexts;
 use crate::dsn::{Dsn, ParseDsnError};
+use crate::filter::Filters;
 use crate::transport::{Compression, PemError};
 
 /// How a client is set up.
@@ -48,6 +50,7 @@ pub struct Options {
     pub(crate) max_uploads: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) keep_alive: bool,
+    pub(crate) filters: Filters,
     reach: Reach,
     org_id: Option<u64>,
 }
@@ -117,6 +120,7 @@ impl Options {
             max_uploads: 64,
             request_timeout: Duration::from_secs(30),
             keep_alive: false,
+            filters: Filters::default(),
             reach: Reach::default(),
             org_id: None,
         }

@@ -144,7 +144,8 @@ pub enum Level {
 }
 
 impl TransactionInfo {
-    pub(crate) fn new(source: TransactionSource) -> Self {
+    /// What is known of a name that comes from this source.
+    pub fn new(source: TransactionSource) -> Self {
         Self { source }
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::filter::EventProcessor;
 use crate::protocol::{Level, Request, Transaction, User};
 use crate::tag::Tags;
 
@@ -36,6 +37,7 @@ struct ScopeData {
     user: Option<User>,
     request: Option<Request>,
     level: Option<Level>,
+    processors: Vec<EventProcessor>,
 }
 
 impl Scope {
@@ -61,25 +63,7 @@ impl Scope {
     pub fn set_user(&mut self, user: impl Into<Option<User>>) {
         let mut user = user.into();
         if let Some(user) = &mut user {
-            // A key that stands twice has readers refuse everything.
-            let User {
-                id,
-                username,
-                email,
-                ip_address,
-                other,
-            } = user;
-            for (name, field) in [
-                ("id", id),
-                ("username", username),
-                ("email", email),
-                ("ip_address", ip_address),
-            ] {
-                if field.is_some() {
-                    other.remove(name);
-                }
-            }
-            other.values_mut().for_each(|value| limit(value, MAX_DEPTH));
+            make_valid(user);
         }
         self.data().user = user;
     }
@@ -110,7 +94,7 @@ impl Scope {
     pub fn set_request(&mut self, request: impl Into<Option<Request>>) {
         let mut request = request.into();
         if let Some(data) = request.as_mut().and_then(|request| request.data.as_mut()) {
-            limit(data, MAX_DEPTH);
+            limit_depth(data);
         }
         self.data().request = request;
     }
@@ -120,9 +104,50 @@ impl Scope {
         self.data().level = level.into();
     }
 
-    /// Forgets everything.
+    /// Adds code that changes every transaction which ends under this scope, or drops it.
+    ///
+    /// It is one of the [event processors](crate::Options::event_processor), whose rules hold for
+    /// it, and runs before those of the client. Those of the task's scope run before those of the
+    /// global scope, and in each of them the one that was added first.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+    /// async {
+    ///     taskspan::configure_scope(|scope| {
+    ///         scope.add_event_processor(|transaction| {
+    ///             let is_slow = transaction.spans.len() > 100;
+    ///             is_slow.then_some(transaction)
+    ///         });
+    ///     });
+    /// }
+    /// .in_transaction("task", "poll")
+    /// # .with_client(&client)
+    /// .await;
+    /// # assert!(sent.transactions().is_empty());
+    /// # }
+    /// ```
+    pub fn add_event_processor(
+        &mut self,
+        process: impl Fn(Transaction) -> Option<Transaction> + Send + Sync + 'static,
+    ) {
+        self.data().processors.push(EventProcessor::new(process));
+    }
+
+    /// Forgets everything but the event processors, as the protocol has it.
     pub fn clear(&mut self) {
+        let processors = self.processors().to_vec();
         self.data = None;
+        if !processors.is_empty() {
+            self.data().processors = processors;
+        }
+    }
+
+    pub(crate) fn processors(&self) -> &[EventProcessor] {
+        self.data
+            .as_ref()
+            .map_or(&[], |data| data.processors.as_slice())
     }
 
     /// Puts what is known here on a transaction, over what is there already.
@@ -163,6 +188,7 @@ impl Scope {
                 .chain(request.data.iter().map(size_of_value))
         });
         size_of::<ScopeData>()
+            + size_of_val(data.processors.as_slice())
             + tags.sum::<usize>()
             + contexts.sum::<usize>()
             + user.map(size_of_value).sum::<usize>()
@@ -188,6 +214,9 @@ impl Scope {
         merge_values(&mut own.user, &before.user, &other.user);
         merge_values(&mut own.request, &before.request, &other.request);
         merge_values(&mut own.level, &before.level, &other.level);
+        // They are only ever added, so both begin with those from before.
+        let added = other.processors.iter().skip(before.processors.len());
+        own.processors.extend(added.cloned());
     }
 
     fn data(&mut self) -> &mut ScopeData {
@@ -221,7 +250,7 @@ fn context_of(value: impl Serialize) -> Value {
         Ok(other) => serde_json::json!({ "value": other }),
         Err(error) => serde_json::json!({ "value": error.to_string() }),
     };
-    limit(&mut context, MAX_DEPTH);
+    limit_depth(&mut context);
     context
 }
 
@@ -239,6 +268,33 @@ fn size_of_value(value: &Value) -> usize {
         _ => 0,
     };
     size_of::<Value>() + within
+}
+
+/// Makes a user one that readers take: a key that stands twice has them refuse everything.
+pub(crate) fn make_valid(user: &mut User) {
+    let User {
+        id,
+        username,
+        email,
+        ip_address,
+        other,
+    } = user;
+    for (name, field) in [
+        ("id", id),
+        ("username", username),
+        ("email", email),
+        ("ip_address", ip_address),
+    ] {
+        if field.is_some() {
+            other.remove(name);
+        }
+    }
+    other.values_mut().for_each(limit_depth);
+}
+
+/// Takes out of a value what nests deeper than readers take.
+pub(crate) fn limit_depth(value: &mut Value) {
+    limit(value, MAX_DEPTH);
 }
 
 /// Takes out what nests deeper than `depth` levels.

@@ -13,6 +13,7 @@ mod future;
 mod record;
 mod sampling;
 mod shared;
+mod short;
 mod span;
 mod span_builder;
 mod spawn;
@@ -31,7 +32,7 @@ use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::TransactionSource;
 use crate::scope::Scope;
 
-pub(crate) use self::assemble::Finished;
+pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
 pub(crate) use self::task::TaskSpans;
 

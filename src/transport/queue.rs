@@ -1,15 +1,20 @@
 //! What waits to be delivered, and what was taken out to be delivered now.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::Payload;
 use super::encode::Prepared;
 use super::ledger::DropReason;
 use super::shared::Shared;
-use crate::protocol::DiscardReason;
+use super::{Build, Built, Payload};
+use crate::protocol::{DiscardReason, Transaction};
 
 /// Everything that waits, oldest first, and the room that is taken.
 ///
@@ -33,6 +38,10 @@ pub(super) struct Entry {
 enum Content {
     /// As it was submitted.
     Payload(Box<dyn Payload>),
+    /// On its way to being built.
+    Building(BoxFuture<'static, Built>),
+    /// Built, and not written yet.
+    Built(Box<Transaction>),
     /// Already written, because it was tried before.
     Prepared(Prepared),
 }
@@ -137,15 +146,77 @@ impl Job {
         }
     }
 
-    /// Writes the payload, unless an earlier try did. `None`: it could not be written, and is counted.
+    /// Builds the payload, as far as that goes at once. `None`: nothing is to be sent, and it is counted.
+    pub(super) fn build(mut self) -> Option<Self> {
+        let payload = match self.content.take() {
+            Some(Content::Payload(payload)) => payload,
+            content => {
+                self.content = content;
+                return Some(self);
+            }
+        };
+        // Nothing that the payload could leave half done is reachable after it.
+        match catch_unwind(AssertUnwindSafe(|| payload.build())) {
+            Ok(Build::Ready(built)) => self.take_built(built),
+            Ok(Build::Pending(building)) => {
+                self.content = Some(Content::Building(building));
+                Some(self)
+            }
+            Err(_) => {
+                self.discard(DiscardReason::InternalSdkError);
+                None
+            }
+        }
+    }
+
+    /// Whether [`build`](Self::build) has left something to wait for.
+    pub(super) fn is_building(&self) -> bool {
+        matches!(self.content, Some(Content::Building(_)))
+    }
+
+    /// Waits for what [`build`](Self::build) has left. Dropped before that, it goes on where the job is taken up again.
+    pub(super) async fn built(mut self) -> Option<Self> {
+        let built = poll_fn(|context| match &mut self.content {
+            Some(Content::Building(building)) => building.poll_unpin(context).map(Some),
+            _ => Poll::Ready(None),
+        });
+        match AssertUnwindSafe(built).catch_unwind().await {
+            Ok(Some(built)) => self.take_built(built),
+            Ok(None) => Some(self),
+            Err(_) => {
+                self.discard(DiscardReason::InternalSdkError);
+                None
+            }
+        }
+    }
+
+    fn take_built(mut self, built: Built) -> Option<Self> {
+        for (reason, spans) in built.removed {
+            self.drop_spans(reason, spans);
+        }
+        match built.transaction {
+            Ok(transaction) => {
+                self.add_spans(transaction.spans.len() as u64 + 1);
+                self.content = Some(Content::Built(transaction));
+                Some(self)
+            }
+            Err(reason) => {
+                self.discard(reason);
+                None
+            }
+        }
+    }
+
+    /// Writes what was built, unless an earlier try did. `None`: it could not be written, and is counted.
     pub(super) fn prepare(mut self) -> Option<Self> {
         let prepared = match self.content.take() {
-            Some(Content::Payload(payload)) => Prepared::new(payload).inspect(|prepared| {
+            Some(Content::Built(transaction)) => Prepared::new(transaction).inspect(|prepared| {
                 // Once written they are gone, whatever becomes of the rest.
-                self.drop_spans(prepared.dropped_spans.into());
+                let dropped = prepared.dropped_spans.into();
+                self.drop_spans(DiscardReason::BufferOverflow, dropped);
             }),
             Some(Content::Prepared(prepared)) => Some(prepared),
-            None => None,
+            _ => None,
         };
         let Some(prepared) = prepared else {
             self.discard(DiscardReason::InternalSdkError);
@@ -155,12 +226,21 @@ impl Job {
         Some(self)
     }
 
-    /// Counts spans that there was no room for in the transaction.
-    fn drop_spans(&mut self, dropped: u64) {
+    /// Counts spans that the transaction is sent without.
+    fn drop_spans(&mut self, reason: DiscardReason, dropped: u64) {
         if dropped > 0 {
             let dropped = dropped.min(self.ticket.spans);
             self.ticket.spans -= dropped;
-            self.shared.lock().drop_spans(dropped);
+            self.shared.lock().drop_spans(reason, dropped);
+        }
+    }
+
+    /// Counts spans that came on top of those it was submitted with, if it has so many now.
+    fn add_spans(&mut self, spans: u64) {
+        let added = spans.saturating_sub(self.ticket.spans);
+        if added > 0 {
+            self.ticket.spans += added;
+            self.shared.lock().ledger.add_spans(added);
         }
     }
 

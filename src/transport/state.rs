@@ -116,10 +116,9 @@ impl State {
     }
 
     /// Drops spans of something pending that is sent without them.
-    pub(super) fn drop_spans(&mut self, spans: u64) {
-        let reason = DiscardReason::BufferOverflow.into();
-        self.ledger.drop_spans(reason, spans);
-        self.tell(reason, 0, spans);
+    pub(super) fn drop_spans(&mut self, reason: DiscardReason, spans: u64) {
+        self.ledger.drop_spans(reason.into(), spans);
+        self.tell(reason.into(), 0, spans);
     }
 
     /// Whether what was just queued has to wake the worker, which is awake from then on.
