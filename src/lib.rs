@@ -154,12 +154,12 @@ mod contexts;
 mod diagnostics;
 mod dsn;
 mod error;
+mod fields;
 mod filter;
 mod id;
 #[cfg(feature = "local")]
 pub mod local;
 mod options;
-mod origin;
 mod pattern;
 pub mod protocol;
 mod scope;

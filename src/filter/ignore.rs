@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use regex::Regex;
 use serde_json::Value;
 
-use super::reparent::reparent;
 use crate::pattern::Pattern;
 use crate::protocol::{Data, DiscardReason, Transaction};
 
@@ -154,7 +153,11 @@ pub(super) fn remove(
         }
         !ignored
     });
-    reparent(&mut transaction.spans, &removed);
+    for span in &mut transaction.spans {
+        while let Some(above) = removed.get(&span.parent_span_id) {
+            span.parent_span_id = *above;
+        }
+    }
     Ok((before - transaction.spans.len()) as u64)
 }
 

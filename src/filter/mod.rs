@@ -12,7 +12,6 @@
 mod callback;
 mod ignore;
 mod original;
-mod reparent;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

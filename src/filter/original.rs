@@ -1,21 +1,21 @@
 //! What the program's own code cannot change, and what of its changes servers would refuse.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
-use super::reparent::reparent;
 use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::{Span, Transaction};
-use crate::{origin, scope, tag};
+use crate::{fields, scope, tag};
 
 /// The place of a transaction in its trace, and the tree in it, before the program's code ran.
 pub(super) struct Original {
     event_id: EventId,
+    platform: &'static str,
     trace_id: TraceId,
     span_id: SpanId,
     parent_span_id: Option<SpanId>,
     /// Every span below the root, with its parent.
-    parents: Vec<(SpanId, SpanId)>,
+    spans: Vec<(SpanId, SpanId)>,
 }
 
 /// The place of a span in its transaction.
@@ -31,10 +31,11 @@ impl Original {
         let spans = transaction.spans.iter();
         Self {
             event_id: transaction.event_id,
+            platform: transaction.platform,
             trace_id: trace.trace_id,
             span_id: trace.span_id,
             parent_span_id: trace.parent_span_id,
-            parents: spans
+            spans: spans
                 .map(|span| (span.span_id, span.parent_span_id))
                 .collect(),
         }
@@ -43,6 +44,8 @@ impl Original {
     /// Makes a transaction one that servers take, in its old place. Returns how many spans it has less.
     pub(super) fn restore(&self, transaction: &mut Transaction) -> u64 {
         transaction.event_id = self.event_id;
+        transaction.platform = self.platform;
+        transaction.name = fields::name(mem::take(&mut transaction.name));
         transaction.timestamp = transaction.timestamp.max(transaction.start_timestamp);
         if let Some(user) = &mut transaction.user {
             scope::make_valid(user);
@@ -52,35 +55,42 @@ impl Original {
             scope::limit_depth(data);
         }
         let contexts = &mut transaction.contexts;
-        // The trace context has this name, and two of one name have readers refuse everything.
+        // A key that stands twice has readers refuse everything.
         contexts.others.remove("trace");
-        contexts.others.values_mut().for_each(scope::limit_depth);
-
+        for context in contexts.others.values_mut() {
+            *context = scope::context_of(context.take());
+        }
         let trace = &mut contexts.trace;
         trace.trace_id = self.trace_id;
         trace.span_id = self.span_id;
         trace.parent_span_id = self.parent_span_id;
-        make_valid_origin(&mut trace.origin);
+        trace.op = fields::op(mem::take(&mut trace.op));
+        trace.origin = fields::origin(mem::take(&mut trace.origin));
         tag::make_valid(&mut transaction.tags, &mut trace.data);
         for span in &mut transaction.spans {
             span.trace_id = self.trace_id;
             make_valid(span);
         }
         self.restore_tree(&mut transaction.spans);
-        self.parents.len().saturating_sub(transaction.spans.len()) as u64
+        self.spans.len().saturating_sub(transaction.spans.len()) as u64
     }
 
-    /// Finds a parent for every span that has lost it.
-    fn restore_tree(&self, spans: &mut [Span]) {
-        let mut known: HashSet<_> = spans.iter().map(|span| span.span_id).collect();
-        known.insert(self.span_id);
-        let gone = self.parents.iter().copied();
-        let gone: HashMap<_, _> = gone.filter(|(id, _)| !known.contains(id)).collect();
-        reparent(spans, &gone);
+    /// Leaves one span of each id, below the nearest of those that were above it and are there.
+    fn restore_tree(&self, spans: &mut Vec<Span>) {
+        let mut there = HashSet::from([self.span_id]);
+        spans.retain(|span| there.insert(span.span_id));
+        let parents: HashMap<_, _> = self.spans.iter().copied().collect();
         for span in spans {
-            let parent = span.parent_span_id;
-            if parent == span.span_id || !known.contains(&parent) {
+            if let Some(parent) = parents.get(&span.span_id) {
+                span.parent_span_id = *parent;
+            } else if !parents.contains_key(&span.parent_span_id) {
+                // It was added, and must not form a circle with others that were.
                 span.parent_span_id = self.span_id;
+            }
+            while !there.contains(&span.parent_span_id)
+                && let Some(above) = parents.get(&span.parent_span_id)
+            {
+                span.parent_span_id = *above;
             }
         }
     }
@@ -106,10 +116,7 @@ impl OriginalSpan {
 
 fn make_valid(span: &mut Span) {
     span.timestamp = span.timestamp.max(span.start_timestamp);
-    make_valid_origin(&mut span.origin);
+    span.op = fields::op(mem::take(&mut span.op));
+    span.origin = fields::origin(mem::take(&mut span.origin));
     tag::make_valid(&mut span.tags, &mut span.data);
-}
-
-fn make_valid_origin(origin: &mut Cow<'static, str>) {
-    *origin = origin::valid(std::mem::take(origin));
 }

@@ -21,8 +21,9 @@ impl Options {
     /// counted as `event_processor`, and so are spans that they take out. What was below such a
     /// span moves up to the next one above.
     ///
-    /// Ids cannot be changed, and what servers would refuse is put right: an end before the
-    /// start, tags and origins that are not valid, a parent that is not there.
+    /// Ids and parents cannot be changed; a span that is added needs an id of its own, or it is
+    /// left out. What servers would refuse is put right, such as an end before the start, or tags
+    /// that are not valid.
     ///
     /// ```
     /// # use taskspan::{Instrument, Options};

@@ -244,7 +244,7 @@ fn merge_values<T: Clone + PartialEq>(own: &mut T, before: &T, other: &T) {
 }
 
 /// A value as an object that servers read.
-fn context_of(value: impl Serialize) -> Value {
+pub(crate) fn context_of(value: impl Serialize) -> Value {
     let mut context = match serde_json::to_value(value) {
         Ok(object @ Value::Object(_)) => object,
         Ok(other) => serde_json::json!({ "value": other }),

@@ -17,8 +17,8 @@ use super::short::remove_short;
 use crate::client::Client;
 use crate::clock::Ticks;
 use crate::diagnostics::{self, Topic};
+use crate::fields;
 use crate::filter::EventProcessor;
-use crate::origin;
 use crate::protocol::{self, Data, DiscardReason, SpanStatus, Timestamp, TransactionSource};
 use crate::scope::{Scope, global};
 use crate::tag::Tags;
@@ -353,12 +353,12 @@ impl Finished {
             trace_id: self.trace.trace_id,
             span_id: self.trace.span_id(number),
             parent_span_id: self.trace.span_id(record.parent),
-            op: cut(record.op, MAX_OP),
+            op: fields::op(record.op),
             description: record.name,
             start_timestamp: start,
             timestamp: end,
             status: record.status,
-            origin: origin::valid(record.origin.into()),
+            origin: fields::origin(record.origin.into()),
             tags: tags.finish(&mut data),
             data,
         }
@@ -395,7 +395,7 @@ impl Finished {
         } else {
             record.name
         };
-        let name = cut(name, MAX_NAME);
+        let name = fields::name(name);
         let identity = trace.client.identity();
         let mut transaction = protocol::Transaction {
             event_id: trace.event_id(number),
@@ -416,9 +416,9 @@ impl Finished {
                     trace_id: trace.trace_id,
                     span_id: trace.span_id(number),
                     parent_span_id: parent,
-                    op: cut(record.op, MAX_OP),
+                    op: fields::op(record.op),
                     status: record.status,
-                    origin: origin::valid(record.origin.into()),
+                    origin: fields::origin(record.origin.into()),
                     data: Data::default(),
                 },
                 others: identity.contexts.clone(),
@@ -469,17 +469,3 @@ fn texts(records: &[Record]) -> usize {
         .map(|record| owned(&record.op) + owned(&record.name))
         .sum()
 }
-
-/// The first characters of a text.
-fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
-    match text.char_indices().nth(max_chars) {
-        None => text,
-        Some((end, _)) => Cow::Owned(text[..end].to_owned()),
-    }
-}
-
-/// Servers cut the name of a transaction to so many characters.
-const MAX_NAME: usize = 200;
-
-/// Servers cut the operation of a span to so many characters.
-const MAX_OP: usize = 128;
