@@ -140,7 +140,10 @@ impl Memory {
                 Ok(runtime) => {
                     let memory = Arc::clone(self);
                     let task = async move { memory.settle(spans, building.await) };
-                    self.lock().waiting.push(runtime.spawn(task));
+                    let task = runtime.spawn(task);
+                    let mut kept = self.lock();
+                    kept.waiting.retain(|task| !task.is_finished());
+                    kept.waiting.push(task);
                 }
                 Err(_) => {
                     let reason = DiscardReason::InternalSdkError;
@@ -152,11 +155,14 @@ impl Memory {
 
     /// Waits until no hook makes anything wait, or until the deadline.
     pub(crate) async fn drain(&self, deadline: Duration) {
-        let waiting = mem::take(&mut self.lock().waiting);
-        if !waiting.is_empty() {
-            // At the deadline the numbers say what is still pending.
-            let _ = time::timeout(deadline, join_all(waiting)).await;
+        let mut waiting = mem::take(&mut self.lock().waiting);
+        if waiting.is_empty() || Handle::try_current().is_err() {
+            return;
         }
+        // At the deadline the numbers say what is still pending.
+        let _ = time::timeout(deadline, join_all(&mut waiting)).await;
+        waiting.retain(|task| !task.is_finished());
+        self.lock().waiting.append(&mut waiting);
     }
 
     fn settle(&self, mut spans: u64, built: Built) {

@@ -5,12 +5,14 @@
 #[path = "support/losses.rs"]
 mod losses;
 
+use std::collections::BTreeMap;
 use std::future::ready;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use regex::Regex;
-use taskspan::{DiscardReason, DropReason, Instrument, Options, Pattern, SpanRule, SpanStatus};
-use tokio::time::sleep;
+use taskspan::{
+    DiscardReason, DropReason, Instrument, Options, Pattern, Span, SpanRule, SpanStatus,
+};
 
 use crate::losses::{ALL, SOON, assert_lost, connected, one, whole};
 
@@ -229,36 +231,49 @@ async fn several_filters_count_what_each_of_them_took() {
 
 #[tokio::test]
 async fn short_spans_do_not_take_the_place_of_others() {
-    let (receiver, client) = connected(|options| {
-        options
-            .min_span_duration(Duration::from_millis(5))
-            .max_spans(3)
-    })
-    .await;
-    let long = Duration::from_millis(6);
-    async {
-        for _ in 0..20 {
-            ready(()).in_span("noise", "short").await;
-        }
-        async { sleep(long).in_span("op", "long below short").await }
-            .in_span("op", "a")
-            .await;
-        // Short all the way up, and it goes all the way up.
-        async { ready(()).in_span("noise", "short").await }
-            .in_span("noise", "short")
-            .await;
-        ready(Err::<(), ()>(()))
-            .record_err()
-            .in_span("op", "failed")
-            .await
-            .unwrap_err();
-        taskspan::span("op", "over the limit").in_scope(|_| std::thread::sleep(long));
+    let options = |options: Options| {
+        let min = Duration::from_millis(5);
+        options.min_span_duration(min).max_spans(4)
+    };
+    let (receiver, client) = connected(options).await;
+    let root = async { taskspan::transaction("task", "t").start() };
+    let root = root.with_client(&client).await;
+    let begin = SystemTime::now();
+    let at = |millis| begin + Duration::from_millis(millis);
+    // Parent, name, milliseconds, status.
+    let table = [
+        (None, "long enough", 6, None),
+        (None, "a", 1, None),
+        (Some("a"), "b", 1, None),
+        (Some("b"), "long below short", 9, None),
+        (None, "c", 1, None),
+        (Some("c"), "d", 1, None),
+        (Some("d"), "short all the way up", 1, None),
+        (None, "failed", 1, Some(SpanStatus::NotFound)),
+    ];
+    let mut open = BTreeMap::new();
+    for _ in 0..20 {
+        let span = taskspan::span("noise", "short").child_of(&root);
+        span.start_time(at(0)).start().finish_at(at(4));
     }
-    .in_transaction("task", "t")
-    .with_client(&client)
-    .await;
+    for (place, (parent, name, millis, status)) in table.into_iter().enumerate() {
+        let parent = parent.map_or(&root as &Span, |parent| &open[parent] as &Span);
+        let span = taskspan::span("op", name).child_of(parent);
+        let span = span.start_time(at(place as u64)).start();
+        if let Some(status) = status {
+            span.set_status(status);
+        }
+        span.set_data("millis", millis);
+        open.insert(name, span);
+    }
+    for (place, (_, name, millis, _)) in table.into_iter().enumerate() {
+        open.remove(name)
+            .unwrap()
+            .finish_at(at(place as u64 + millis));
+    }
+    root.finish_at(at(50));
     let report = client.close(SOON).await;
-    let lost = [("buffer_overflow", "span", 1), ("ignored", "span", 22)];
+    let lost = [("buffer_overflow", "span", 1), ("ignored", "span", 23)];
     assert_lost(&receiver, &report, &lost);
     let transaction = &receiver.transactions()[0];
     let spans: Vec<_> = transaction
@@ -266,6 +281,28 @@ async fn short_spans_do_not_take_the_place_of_others() {
         .iter()
         .map(|it| &*it.description)
         .collect();
-    assert_eq!(spans, ["a", "long below short", "failed"]);
-    assert_eq!(transaction.spans[2].status, Some(SpanStatus::InternalError));
+    assert_eq!(spans, ["long enough", "a", "b", "long below short"]);
+}
+
+#[tokio::test]
+async fn a_short_span_that_failed_stays() {
+    let options = Options::default().traces_sample_rate(1.0);
+    let min = Duration::from_secs(60);
+    let (client, sent) = taskspan::test::client(options.min_span_duration(min));
+    async {
+        ready(()).in_span("op", "ok").await;
+        let failed = ready(Err::<(), ()>(()))
+            .record_err()
+            .in_span("op", "failed");
+        failed.await.unwrap_err();
+        taskspan::span("op", "above").in_scope(|_| {
+            let cancelled = taskspan::span("op", "cancelled").start();
+            cancelled.set_status(SpanStatus::Cancelled);
+        });
+    }
+    .in_transaction("task", "t")
+    .with_client(&client)
+    .await;
+    let tree = "task t (ok)\n  op failed (internal_error)\n  op above (ok)\n    op cancelled (cancelled)\n";
+    assert_eq!(sent.tree(), tree);
 }

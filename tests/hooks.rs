@@ -7,18 +7,20 @@
 mod losses;
 
 use std::future::{pending, ready};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use taskspan::local::Receiver;
-use taskspan::{Client, Instrument, Options, Scope};
+use taskspan::{Client, DiscardReason, DropReason, Instrument, Options, Scope};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::losses::{SOON, assert_lost, connected, transaction};
+use crate::losses::{SOON, assert_lost, connected, transaction, whole};
 
 /// Who was called, in which order.
 #[derive(Clone, Default)]
@@ -291,4 +293,75 @@ fn a_hook_goes_on_in_the_next_runtime() {
     assert_lost(&receiver, &report, &[]);
     assert_eq!(report.transactions.accepted, 1);
     assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_hook_whose_timer_has_ended_with_its_runtime_is_one_that_panicked() {
+    let server = runtime();
+    let receiver = server.block_on(Receiver::start()).unwrap();
+    let started = Arc::new(Semaphore::new(0));
+    let hook = {
+        let started = Arc::clone(&started);
+        move |transaction| {
+            let started = Arc::clone(&started);
+            async move {
+                let mut hour = pin!(sleep(Duration::from_secs(3600)));
+                // So that the timer is the runtime's own.
+                assert!(futures_util::poll!(&mut hour).is_pending());
+                started.add_permits(1);
+                hour.await;
+                Some(transaction)
+            }
+        }
+    };
+    let options = Options::new(&receiver.dsn())
+        .unwrap()
+        .traces_sample_rate(1.0)
+        .before_send_transaction(hook);
+    let first = runtime();
+    let client = first.block_on(async {
+        let client = Client::new(options).unwrap();
+        transaction(&client, "t").await;
+        started.acquire().await.unwrap().forget();
+        client
+    });
+    drop(first);
+    let report = runtime().block_on(client.close(SOON));
+    assert_lost(&receiver, &report, &whole("before_send"));
+}
+
+#[tokio::test]
+async fn the_client_for_tests_waits_for_hooks_too() {
+    let options = Options::default().traces_sample_rate(1.0);
+    let go = Arc::new(Semaphore::new(0));
+    let wait = Arc::clone(&go);
+    let (client, sent) = taskspan::test::client(options.before_send_transaction(move |it| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.acquire().await.unwrap().forget();
+            (it.name == "t").then_some(it)
+        }
+    }));
+    transaction(&client, "t").await;
+    transaction(&client, "dropped").await;
+    let report = client.flush(Duration::from_millis(1)).await;
+    assert_eq!((report.transactions.pending, report.spans.pending), (2, 8));
+    go.add_permits(2);
+    let report = client.close(SOON).await;
+    assert_eq!(sent.transactions().len(), 1);
+    let reason = DropReason::Discarded(DiscardReason::BeforeSend);
+    assert_eq!(report.transactions.accepted, 1);
+    assert_eq!(report.spans.dropped_because(reason), 4);
+}
+
+#[test]
+fn the_client_for_tests_needs_a_runtime_for_hooks_that_wait() {
+    let options = Options::default().traces_sample_rate(1.0);
+    let (client, _) = taskspan::test::client(options.before_send_transaction(|_| pending()));
+    let transaction = transaction(&client, "t").now_or_never();
+    assert_eq!(transaction, Some(()));
+    let stats = client.stats();
+    let reason = DropReason::Discarded(DiscardReason::InternalSdkError);
+    assert_eq!(stats.transactions.dropped_because(reason), 1);
+    assert_eq!(stats.spans.dropped_because(reason), 4);
 }

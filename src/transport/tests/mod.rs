@@ -1,6 +1,7 @@
 //! Delivery to servers that behave and servers that do not, over real sockets.
 
 mod answers;
+mod building;
 mod lifecycle;
 mod losses;
 mod server;
