@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flate2::{Compress, FlushCompress, Status};
 
 use super::discards::Unsent;
-use super::queue::Job;
+use super::job::Job;
 use super::{Compression, fit};
 use crate::protocol::{DiscardReason, Envelope, EnvelopeHeaders, Item, Transaction};
 

@@ -32,6 +32,7 @@ mod discards;
 mod encode;
 mod fit;
 mod http;
+mod job;
 mod ledger;
 mod pace;
 mod proxy;

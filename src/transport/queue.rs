@@ -1,20 +1,11 @@
-//! What waits to be delivered, and what was taken out to be delivered now.
+//! What waits to be delivered.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::task::Poll;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::encode::Prepared;
-use super::ledger::DropReason;
-use super::shared::Shared;
-use super::{Build, Built, Payload};
-use crate::protocol::{DiscardReason, Transaction};
+use super::Payload;
+use super::job::Content;
 
 /// Everything that waits, oldest first, and the room that is taken.
 ///
@@ -31,19 +22,8 @@ pub(super) struct Queue {
 
 /// One of the things that wait.
 pub(super) struct Entry {
-    content: Content,
-    ticket: Ticket,
-}
-
-enum Content {
-    /// As it was submitted.
-    Payload(Box<dyn Payload>),
-    /// On its way to being built.
-    Building(BoxFuture<'static, Built>),
-    /// Built, and not written yet.
-    Built(Box<Transaction>),
-    /// Already written, because it was tried before.
-    Prepared(Prepared),
+    pub(super) content: Content,
+    pub(super) ticket: Ticket,
 }
 
 /// What is known of an entry wherever it is.
@@ -57,25 +37,6 @@ pub(super) struct Ticket {
     /// How often it was sent.
     pub(super) tries: u32,
     pub(super) first_try: Option<Instant>,
-}
-
-/// Something taken out of the queue to be delivered.
-///
-/// It ends in exactly one of [`accept`](Self::accept), [`discard`](Self::discard)
-/// and [`discard_unreported`](Self::discard_unreported). Dropped without, as happens to all that is in
-/// flight when a runtime shuts down, it goes back into the queue.
-pub(super) struct Job {
-    // `None` once settled.
-    content: Option<Content>,
-    pub(super) ticket: Ticket,
-    shared: Arc<Shared>,
-}
-
-/// What became of a job.
-#[derive(Clone, Copy)]
-pub(super) enum Outcome {
-    Accepted,
-    Dropped { reason: DropReason, reported: bool },
 }
 
 impl Queue {
@@ -103,7 +64,8 @@ impl Queue {
         Some(entry)
     }
 
-    fn put_back(&mut self, entry: Entry) {
+    /// Takes back the oldest entry.
+    pub(super) fn put_back(&mut self, entry: Entry) {
         self.queued_bytes += entry.ticket.size;
         self.entries.push_front(entry);
     }
@@ -111,6 +73,13 @@ impl Queue {
     /// Gives the room of a settled entry free.
     pub(super) fn release(&mut self, ticket: &Ticket) {
         self.pending_bytes -= ticket.size;
+    }
+
+    /// Has an entry that left the queue take other room than before.
+    pub(super) fn resize(&mut self, ticket: &mut Ticket, size: usize) {
+        self.release(ticket);
+        self.pending_bytes += size;
+        ticket.size = size;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -134,171 +103,5 @@ impl Queue {
     /// The number that the next entry will have.
     pub(super) fn next_number(&self) -> u64 {
         self.next
-    }
-}
-
-impl Job {
-    pub(super) fn new(entry: Entry, shared: Arc<Shared>) -> Self {
-        Self {
-            content: Some(entry.content),
-            ticket: entry.ticket,
-            shared,
-        }
-    }
-
-    /// Builds the payload, as far as that goes at once. `None`: nothing is to be sent, and it is counted.
-    pub(super) fn build(mut self) -> Option<Self> {
-        let payload = match self.content.take() {
-            Some(Content::Payload(payload)) => payload,
-            content => {
-                self.content = content;
-                return Some(self);
-            }
-        };
-        // Nothing that the payload could leave half done is reachable after it.
-        match catch_unwind(AssertUnwindSafe(|| payload.build())) {
-            Ok(Build::Ready(built)) => self.take_built(built),
-            Ok(Build::Pending(building)) => {
-                self.content = Some(Content::Building(building));
-                Some(self)
-            }
-            Err(_) => {
-                self.discard(DiscardReason::InternalSdkError);
-                None
-            }
-        }
-    }
-
-    /// Whether [`build`](Self::build) has left something to wait for.
-    pub(super) fn is_building(&self) -> bool {
-        matches!(self.content, Some(Content::Building(_)))
-    }
-
-    /// Waits for what [`build`](Self::build) has left. Dropped before that, it goes on where the job is taken up again.
-    pub(super) async fn built(mut self) -> Option<Self> {
-        let built = poll_fn(|context| match &mut self.content {
-            Some(Content::Building(building)) => building.poll_unpin(context).map(Some),
-            _ => Poll::Ready(None),
-        });
-        match AssertUnwindSafe(built).catch_unwind().await {
-            Ok(Some(built)) => self.take_built(built),
-            Ok(None) => Some(self),
-            Err(_) => {
-                self.discard(DiscardReason::InternalSdkError);
-                None
-            }
-        }
-    }
-
-    fn take_built(mut self, built: Built) -> Option<Self> {
-        for (reason, spans) in built.removed {
-            self.drop_spans(reason, spans);
-        }
-        match built.transaction {
-            Ok(transaction) => {
-                self.add_spans(transaction.spans.len() as u64 + 1);
-                self.content = Some(Content::Built(transaction));
-                Some(self)
-            }
-            Err(reason) => {
-                self.discard(reason);
-                None
-            }
-        }
-    }
-
-    /// Writes what was built, unless an earlier try did. `None`: it could not be written, and is counted.
-    pub(super) fn prepare(mut self) -> Option<Self> {
-        let prepared = match self.content.take() {
-            Some(Content::Built(transaction)) => Prepared::new(transaction).inspect(|prepared| {
-                // Once written they are gone, whatever becomes of the rest.
-                let dropped = prepared.dropped_spans.into();
-                self.drop_spans(DiscardReason::BufferOverflow, dropped);
-            }),
-            Some(Content::Prepared(prepared)) => Some(prepared),
-            _ => None,
-        };
-        let Some(prepared) = prepared else {
-            self.discard(DiscardReason::InternalSdkError);
-            return None;
-        };
-        self.content = Some(Content::Prepared(prepared));
-        Some(self)
-    }
-
-    /// Counts spans that the transaction is sent without.
-    fn drop_spans(&mut self, reason: DiscardReason, dropped: u64) {
-        if dropped > 0 {
-            let dropped = dropped.min(self.ticket.spans);
-            self.ticket.spans -= dropped;
-            self.shared.lock().drop_spans(reason, dropped);
-        }
-    }
-
-    /// Counts spans that came on top of those it was submitted with, if it has so many now.
-    fn add_spans(&mut self, spans: u64) {
-        let added = spans.saturating_sub(self.ticket.spans);
-        if added > 0 {
-            self.ticket.spans += added;
-            self.shared.lock().ledger.add_spans(added);
-        }
-    }
-
-    /// What [`prepare`](Self::prepare) wrote.
-    pub(super) fn prepared(&self) -> Option<&Prepared> {
-        match &self.content {
-            Some(Content::Prepared(prepared)) => Some(prepared),
-            _ => None,
-        }
-    }
-
-    /// Counts the bytes that it really holds, before it waits for another try.
-    pub(super) fn measure(&mut self) {
-        let Some(size) = self.prepared().map(Prepared::size) else {
-            return;
-        };
-        let mut state = self.shared.lock();
-        state.queue.release(&self.ticket);
-        state.queue.pending_bytes += size;
-        self.ticket.size = size;
-    }
-
-    pub(super) fn accept(self) {
-        self.settle(Outcome::Accepted);
-    }
-
-    /// Drops it, and has the server told of it.
-    pub(super) fn discard(self, reason: DiscardReason) {
-        self.settle(Outcome::Dropped {
-            reason: reason.into(),
-            reported: true,
-        });
-    }
-
-    /// Drops it for a reason that the server knows, having counted it itself.
-    pub(super) fn discard_unreported(self, reason: DiscardReason) {
-        self.settle(Outcome::Dropped {
-            reason: reason.into(),
-            reported: false,
-        });
-    }
-
-    fn settle(mut self, outcome: Outcome) {
-        // Outlives the lock: freeing a payload takes time.
-        let _content = self.content.take();
-        self.shared.lock().settle(&self.ticket, outcome);
-    }
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        if let Some(content) = self.content.take() {
-            let entry = Entry {
-                content,
-                ticket: self.ticket,
-            };
-            self.shared.lock().queue.put_back(entry);
-            self.shared.wake();
-        }
     }
 }

@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::discards::Discards;
+use super::job::Job;
 use super::ledger::DeliveryReport;
-use super::queue::Job;
 use super::state::{Phase, State};
 use super::worker::Worker;
 use super::{Config, Payload};

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::Config;
 use super::discards::Discards;
+use super::job::Outcome;
 use super::ledger::{DropReason, Ledger};
-use super::queue::{Outcome, Queue, Ticket};
+use super::queue::{Queue, Ticket};
 use super::rate_limit::RateLimits;
 use crate::protocol::{Category, DiscardReason};
 

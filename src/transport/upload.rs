@@ -10,7 +10,7 @@ use super::Compression;
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
 use super::http::{Failure, HttpClient, Reply};
-use super::queue::Job;
+use super::job::Job;
 use super::shared::Shared;
 
 /// A delivery under way. Dropped, it lets everything go back to where it was taken from.
