@@ -14,11 +14,12 @@ use crate::contexts;
 use crate::diagnostics;
 use crate::dsn::Dsn;
 use crate::error::InitError;
+use crate::filter::Filters;
 use crate::options::{BeforeBreadcrumb, Options, OptionsError, Sampler};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
-use crate::protocol::{self, Breadcrumb, Category, DiscardReason, Sdk};
+use crate::protocol::{Breadcrumb, Category, DiscardReason, Sdk};
 use crate::trace::{BufferPool, Finished};
-use crate::transport::{Config, DeliveryReport, Payload, Transport};
+use crate::transport::{Build, Config, DeliveryReport, Payload, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -51,6 +52,7 @@ struct Inner {
     max_breadcrumbs: usize,
     before_breadcrumb: Option<BeforeBreadcrumb>,
     max_spans: u32,
+    filters: Filters,
     identity: Identity,
     buffers: BufferPool,
     delivery: Delivery,
@@ -172,6 +174,7 @@ impl Client {
             max_breadcrumbs: options.max_breadcrumbs,
             before_breadcrumb: options.before_breadcrumb.clone(),
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            filters: options.filters.clone(),
             identity,
             buffers: BufferPool::default(),
             delivery,
@@ -203,7 +206,12 @@ impl Client {
     pub async fn flush(&self, deadline: Duration) -> DeliveryReport {
         match &self.inner.delivery {
             Delivery::Server(transport) => transport.flush(deadline).await,
-            _ => self.stats(),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => {
+                memory.drain(deadline).await;
+                memory.stats()
+            }
+            Delivery::Disabled => self.stats(),
         }
     }
 
@@ -230,7 +238,7 @@ impl Client {
     pub async fn close(&self, deadline: Duration) -> DeliveryReport {
         match &self.inner.delivery {
             Delivery::Server(transport) => transport.close(deadline).await,
-            _ => self.stats(),
+            _ => self.flush(deadline).await,
         }
     }
 
@@ -290,8 +298,23 @@ impl Client {
         }
     }
 
+    /// How many spans of a transaction are recorded below its root: more than are sent, where
+    /// some of them are left out.
     pub(crate) fn max_spans(&self) -> u32 {
+        let factor = match self.inner.filters.min_span_duration {
+            Duration::ZERO => 1,
+            _ => RECORDED_FOR_EACH_SENT,
+        };
+        self.inner.max_spans.saturating_mul(factor)
+    }
+
+    /// How many spans of a transaction are sent below its root.
+    pub(crate) fn max_sent_spans(&self) -> u32 {
         self.inner.max_spans
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.inner.filters
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -364,8 +387,9 @@ impl Payload for Finished {
         Self::size(self)
     }
 
-    fn into_transaction(self: Box<Self>) -> protocol::Transaction {
-        Self::into_transaction(*self)
+    fn build(self: Box<Self>) -> Build {
+        let client = self.client().clone();
+        client.filters().apply(self.assemble())
     }
 }
 
@@ -391,5 +415,8 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+/// How many spans are recorded for each that may be sent, where short ones are left out.
+const RECORDED_FOR_EACH_SENT: u32 = 10;
 
 static INSTALLED: RwLock<Option<Client>> = RwLock::new(None);

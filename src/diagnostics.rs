@@ -29,6 +29,10 @@ pub(crate) enum Topic {
     Unreachable,
     /// The server does not answer. There will be another try.
     Timeout,
+    /// A callback of the program panicked.
+    EventProcessorPanicked,
+    BeforeSendSpanPanicked,
+    BeforeSendTransactionPanicked,
     /// Something is lost for the first time for this reason.
     Lost(DropReason),
 }
@@ -98,6 +102,9 @@ impl Topic {
             Self::Unreachable => 5,
             Self::Timeout => 6,
             Self::Lost(reason) => 8 + reason.index(),
+            Self::EventProcessorPanicked => 24,
+            Self::BeforeSendSpanPanicked => 25,
+            Self::BeforeSendTransactionPanicked => 26,
         }
     }
 }
@@ -121,6 +128,15 @@ impl fmt::Display for Topic {
             Self::BreadcrumbPanic => "`before_breadcrumb` panics: such breadcrumbs are dropped",
             Self::Unreachable => "the server cannot be reached, and will be tried again",
             Self::Timeout => "the server does not answer in time, and will be tried again",
+            Self::EventProcessorPanicked => {
+                "an event processor panicked: the transaction is dropped"
+            }
+            Self::BeforeSendSpanPanicked => {
+                "`before_send_span` panicked: the span is sent unchanged"
+            }
+            Self::BeforeSendTransactionPanicked => {
+                "`before_send_transaction` panicked: the transaction is dropped"
+            }
             Self::Lost(reason) => {
                 return write!(f, "transactions or spans are being lost: {}", reason.as_str());
             }

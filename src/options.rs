@@ -1,5 +1,6 @@
 //! How a client is set up.
 
+mod filters;
 mod reach;
 mod traces;
 
@@ -16,6 +17,7 @@ use self::traces::Traces;
 use crate::contexts;
 use crate::diagnostics::{self, Topic};
 use crate::dsn::{Dsn, ParseDsnError};
+use crate::filter::Filters;
 use crate::protocol::Breadcrumb;
 use crate::scope::MAX_BREADCRUMBS;
 use crate::transport::{Compression, PemError};
@@ -57,6 +59,7 @@ pub struct Options {
     pub(crate) max_uploads: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) keep_alive: bool,
+    pub(crate) filters: Filters,
     reach: Reach,
     org_id: Option<u64>,
 }
@@ -133,6 +136,7 @@ impl Options {
             max_uploads: 64,
             request_timeout: Duration::from_secs(30),
             keep_alive: false,
+            filters: Filters::default(),
             reach: Reach::default(),
             org_id: None,
         }

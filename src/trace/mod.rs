@@ -15,6 +15,7 @@ mod record;
 mod sampler;
 mod sampling;
 mod shared;
+mod short;
 mod span;
 mod span_builder;
 mod spawn;
@@ -36,7 +37,7 @@ use crate::propagation::{PropagationContext, Remote};
 use crate::protocol::{DynamicSamplingContext, TransactionSource};
 use crate::scope::Scopes;
 
-pub(crate) use self::assemble::Finished;
+pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
 pub(crate) use self::task::TaskSpans;
 
@@ -153,17 +154,6 @@ impl Trace {
         }
     }
 }
-
-/// The first characters of a text.
-fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
-    match text.char_indices().nth(max_chars) {
-        None => text,
-        Some((end, _)) => Cow::Owned(text[..end].to_owned()),
-    }
-}
-
-/// Servers cut the name of a transaction to so many characters.
-const MAX_NAME: usize = 200;
 
 /// Maps numbers to numbers that look random, and no two of them to the same.
 fn mix(number: u64) -> u64 {
