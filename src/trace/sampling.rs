@@ -144,6 +144,8 @@ impl Trace {
                 let name = self.name();
                 // A raw URL has identifiers in it and must not be propagated.
                 let good = name.source != TransactionSource::Url && !name.text.is_empty();
+                // Without tracing there is no transaction for others to know of.
+                let good = good && self.sampling.rate.is_some();
                 let name = good.then(|| cut(name.text, MAX_NAME));
                 Arc::new(self.own_sampling_context(name.as_deref()))
             }
