@@ -3,6 +3,7 @@
 //! Its integrations for WSGI and for Python's own HTTP client read and write the headers.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "a test that fails says in which case")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,6 +34,9 @@ mod python;
 use self::python::Python;
 
 const SOON: Duration = Duration::from_secs(20);
+/// The variable that makes the test of this name a child process.
+const CHILD: &str = "INTEROP_TEST_CHILD";
+const PREFIX: &str = "sentry-";
 const NAME: &str = "GET /cart/{id}";
 /// What programs that call others have put into `baggage` themselves.
 const VENDOR: &str = "vendor=1;p=2";
@@ -86,20 +90,30 @@ impl Program {
         })
     }
 
-    /// What this program says of a trace that begins in it.
-    fn says(&self, decision: Option<(&str, &str)>) -> Members {
-        let mut says = vec![
-            ("public_key", self.name.to_owned()),
-            ("release", self.release()),
-            ("environment", self.environment()),
-        ];
-        if let Some((rate, sampled)) = decision {
-            says.push(("sample_rate", rate.to_owned()));
-            says.push(("sampled", sampled.to_owned()));
-            says.push(("transaction", NAME.to_owned()));
+    /// Checks that this is what it says of a trace that begins in it and that it decided about by
+    /// this rate, if by any. The random number may be there or not.
+    #[track_caller]
+    fn assert_says(&self, sampling_context: &Members, call: &Call, rate: Option<&str>) {
+        let mut says = members([
+            ("trace_id", &call.trace_id().to_string()),
+            ("public_key", self.name),
+            ("release", &self.release()),
+            ("environment", &self.environment()),
+        ]);
+        if let Some(rate) = rate {
+            let sampled = (call.flag() == Some("1")).to_string();
+            says.extend(members([
+                ("sample_rate", rate),
+                ("sampled", &sampled),
+                ("transaction", NAME),
+            ]));
         }
-        let says = says.into_iter();
-        says.map(|(name, value)| (name.to_owned(), value)).collect()
+        let mut others = sampling_context.clone();
+        if let Some(rand) = others.remove("sample_rand") {
+            let decimals = rand.strip_prefix("0.").unwrap();
+            assert!(decimals.len() == 6 && decimals.parse::<u32>().is_ok());
+        }
+        assert_eq!(others, says);
     }
 
     /// What it has reported, after all of it has arrived.
@@ -176,26 +190,27 @@ impl Call {
         self.part(2)
     }
 
-    /// The members of `baggage`, decoded, by whether they are Sentry's.
-    fn members(&self, sentrys: bool) -> Vec<(String, String)> {
-        let baggage = self.baggage.as_deref().unwrap_or_default();
-        let members = baggage.split(',').filter(|member| !member.is_empty());
-        members
-            .map(|member| member.split_once('=').unwrap())
-            .filter(|(name, _)| name.starts_with("sentry-") == sentrys)
-            .map(|(name, value)| {
-                let value = percent_decode_str(value).decode_utf8().unwrap();
-                (name.trim_start_matches("sentry-").to_owned(), value.into())
-            })
-            .collect()
+    /// Sentry's members of `baggage`.
+    fn sampling_context(&self) -> Members {
+        let mut context = Members::new();
+        for member in self.members().filter(|member| member.starts_with(PREFIX)) {
+            let (name, value) = member[PREFIX.len()..].split_once('=').unwrap();
+            let value = percent_decode_str(value).decode_utf8().unwrap();
+            let same = context.insert(name.to_owned(), value.into_owned());
+            assert_eq!(same, None, "{:?}", self.baggage);
+        }
+        context
     }
 
-    fn sampling_context(&self) -> Members {
-        let members = self.members(true);
-        let count = members.len();
-        let members = Members::from_iter(members);
-        assert_eq!(members.len(), count, "{:?}", self.baggage);
-        members
+    /// The other members of `baggage`, as they came.
+    fn of_others(&self) -> String {
+        let others = self.members().filter(|member| !member.starts_with(PREFIX));
+        others.collect::<Vec<_>>().join(",")
+    }
+
+    fn members(&self) -> impl Iterator<Item = &str> {
+        let baggage = self.baggage.as_deref().unwrap_or_default();
+        baggage.split(',').filter(|member| !member.is_empty())
     }
 }
 
@@ -269,24 +284,28 @@ async fn get(url: &str, next: &str) -> Vec<Call> {
 }
 
 /// Calls a service in a new trace that begins in Rust.
-async fn call(client: &Client, url: &str, next: &str) -> Vec<Call> {
+async fn call_in_new_trace(client: &Client, url: &str, next: &str) -> Vec<Call> {
     async { get(url, next).in_span("http.client", "GET").await }
         .in_transaction("task", NAME)
         .with_client(client)
         .await
 }
 
+fn members<const N: usize>(members: [(&str, &str); N]) -> Members {
+    Members::from(members.map(|(name, value)| (name.to_owned(), value.to_owned())))
+}
+
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
-/// Checks that three programs, of which each called the next, were in one trace and
-/// that whatever they reported lies below the span that made the call.
+/// Checks that programs, each of which called the next, were in one trace and that
+/// whatever they reported lies below the span that made the call.
 #[track_caller]
-fn assert_one_trace(calls: &[Call; 2], reported: [&Reported; 3]) {
+fn assert_one_trace(calls: &[Call], reported: &[Reported]) {
     let trace_id = calls[0].trace_id();
-    assert_eq!(calls[1].trace_id(), trace_id);
-    for (number, reported) in reported.into_iter().enumerate() {
+    assert!(calls.iter().all(|call| call.trace_id() == trace_id));
+    for (number, reported) in reported.iter().enumerate() {
         let parent = number.checked_sub(1).map(|before| calls[before].span_id());
         if let Some(message) = &reported.message {
             assert_eq!(message.trace_id, trace_id);
@@ -298,18 +317,27 @@ fn assert_one_trace(calls: &[Call; 2], reported: [&Reported; 3]) {
         assert_eq!(transaction.trace_id, trace_id);
         assert_eq!(transaction.parent_span_id, parent);
         if let Some(call) = calls.get(number) {
+            // A request has a span of its own. A child process is started by the root.
             let mut spans = transaction.spans.iter();
-            let span = spans.find(|span| span.op == "http.client").unwrap();
-            assert_eq!(span.span_id, call.span_id());
+            let request = spans.find(|span| span.op == "http.client");
+            let caller = request.map_or(transaction.span_id, |span| span.span_id);
+            assert_eq!(caller, call.span_id());
         }
     }
 }
 
 #[track_caller]
-fn assert_sampling_context(reported: &Reported, expected: &Members) {
-    for context in &reported.sampling_contexts {
-        assert_eq!(context, expected);
+fn assert_all_are(sampling_contexts: &[Members], expected: &Members) {
+    for sampling_context in sampling_contexts {
+        assert_eq!(sampling_context, expected);
     }
+}
+
+/// Three programs, each of which calls the next.
+async fn programs() -> [Program; 3] {
+    let [head, middle, tail] = ["head", "middle", "tail"].map(Program::new);
+    let (head, middle, tail) = join!(head, middle, tail);
+    [head, middle, tail]
 }
 
 /// How a service in Rust decides.
@@ -342,11 +370,7 @@ async fn a_trace_runs_from_python_through_rust_to_python() {
         (None, ByInheritance, Some("1"), true),
     ] {
         println!("{rate:?} {decides:?}");
-        let (head, middle, tail) = (
-            Program::new("head").await,
-            Program::new("middle").await,
-            Program::new("tail").await,
-        );
+        let [head, middle, tail] = programs().await;
         first.ask::<()>("init", head.in_python(rate)).await;
         last.ask::<()>("init", tail.in_python(Some(1.0))).await;
         let client = Client::new(match decides {
@@ -364,46 +388,273 @@ async fn a_trace_runs_from_python_through_rust_to_python() {
         client.close(SOON).await;
 
         let reported = [&head, &middle, &tail].map(Program::reported);
-        let [of_head, of_middle, of_tail] = &reported;
-        assert_one_trace(&calls, [of_head, of_middle, of_tail]);
-        assert_eq!(
-            calls[0].flag(),
-            rate.map(|rate| if rate > 0.0 { "1" } else { "0" })
-        );
+        assert_one_trace(&calls, &reported);
+        let [of_head, of_middle, of_tail] = reported;
         assert_eq!(calls[1].flag(), flag);
         assert_eq!(of_head.transaction.is_some(), rate == Some(1.0));
+        if rate.is_none() {
+            // There is no span: the message and the call come from the same place.
+            assert_eq!(of_head.message.unwrap().span_id, calls[0].span_id());
+        }
         assert_eq!(of_middle.transaction.is_some(), records);
         // Its own rate is 1.
+        assert!(of_tail.message.is_some());
         assert_eq!(of_tail.transaction.is_some(), flag != Some("0"));
 
-        let mut sampling_context = calls[0].sampling_context();
-        assert_sampling_context(of_head, &sampling_context);
-        let mut says = head.says(match calls[0].flag() {
-            Some("1") => Some(("1.0", "true")),
-            Some(_) => Some(("0.0", "false")),
-            None => None,
-        });
-        says.insert("trace_id".to_owned(), calls[0].trace_id().to_string());
-        let rand = sampling_context.get("sample_rand");
-        says.extend(rand.map(|rand| ("sample_rand".to_owned(), rand.clone())));
-        assert_eq!(sampling_context, says);
-
+        let mut expected = calls[0].sampling_context();
+        let rate_there = rate.map(|rate| format!("{rate:?}"));
+        head.assert_says(&expected, &calls[0], rate_there.as_deref());
+        assert_all_are(&of_head.sampling_contexts, &expected);
         if rate.is_none() {
-            // The random number, which `sentry-sdk` leaves out, is the same from here on.
-            let rand = calls[1].sampling_context().remove("sample_rand").unwrap();
-            assert!(matches!(rand.as_bytes(), [b'0', b'.', rest @ ..] if rest.len() == 6));
-            sampling_context.insert("sample_rand".to_owned(), rand);
+            // `sentry-sdk` leaves the random number out, which is the same from here on.
+            let rand = &calls[1].sampling_context()["sample_rand"];
+            expected.extend(members([("sample_rand", rand)]));
             if let Some(flag) = flag {
                 let sampled = (flag == "1").to_string();
-                sampling_context.insert("sample_rate".to_owned(), flag.to_owned());
-                sampling_context.insert("sampled".to_owned(), sampled);
+                expected.extend(members([("sample_rate", flag), ("sampled", &sampled)]));
             }
         }
-        assert_eq!(calls[1].sampling_context(), sampling_context);
-        assert_sampling_context(of_middle, &sampling_context);
+        assert_eq!(calls[1].sampling_context(), expected);
+        assert_all_are(&of_middle.sampling_contexts, &expected);
         if flag.is_none() {
-            sampling_context.insert("sample_rate".to_owned(), "1.0".to_owned());
+            expected.extend(members([("sample_rate", "1.0")]));
         }
-        assert_sampling_context(of_tail, &sampling_context);
+        assert_all_are(&of_tail.sampling_contexts, &expected);
     }
+}
+
+#[tokio::test]
+async fn a_trace_runs_from_rust_through_python_to_rust() {
+    let mut second = Python::start().await;
+    // The rates of the three, the flag that the last is called with, and whether it records. Without
+    // a rate `sentry-sdk` passes no flag on, which leaves the decision to the last.
+    for (rates, flag, records) in [
+        ([Some(NEARLY_ONE), Some(1.0), Some(0.0)], Some("1"), true),
+        ([Some(NEARLY_ONE), Some(0.0), Some(0.0)], Some("1"), true),
+        ([Some(NEARLY_ONE), None, Some(NEARLY_ONE)], None, true),
+        ([Some(0.0), Some(1.0), Some(1.0)], Some("0"), false),
+        ([Some(0.0), Some(0.0), Some(1.0)], Some("0"), false),
+        ([Some(0.0), None, Some(0.0)], None, false),
+        ([None, Some(1.0), Some(0.0)], Some("1"), true),
+        ([None, Some(0.0), Some(1.0)], Some("0"), false),
+        ([None, None, Some(1.0)], None, true),
+    ] {
+        println!("{rates:?}");
+        let [head, middle, tail] = programs().await;
+        let client = Client::new(head.in_rust(rates[0])).unwrap();
+        second.ask::<()>("init", middle.in_python(rates[1])).await;
+        let last = Client::new(tail.in_rust(rates[2])).unwrap();
+        let service = Rust::start(&last).await;
+        let calls = call_in_new_trace(&client, &second.url, &service.url).await;
+        let calls: [Call; 2] = calls.try_into().unwrap();
+        second.ask::<()>("flush", json!({})).await;
+        join!(client.close(SOON), last.close(SOON));
+
+        let reported = [&head, &middle, &tail].map(Program::reported);
+        assert_one_trace(&calls, &reported);
+        let [of_head, of_middle, of_tail] = reported;
+        assert_eq!(calls[1].flag(), flag);
+        assert_eq!(of_head.transaction.is_some(), rates[0] == Some(NEARLY_ONE));
+        assert_eq!(of_middle.transaction.is_some(), flag == Some("1"));
+        assert_eq!(of_tail.transaction.is_some(), records);
+
+        let mut expected = calls[0].sampling_context();
+        let rate = rates[0].map(|rate| rate.to_string());
+        head.assert_says(&expected, &calls[0], rate.as_deref());
+        assert_all_are(&of_head.sampling_contexts, &expected);
+        if let (None, Some(rate)) = (rates[0], rates[1]) {
+            expected.extend(members([("sample_rate", &*format!("{rate:?}"))]));
+        }
+        assert_all_are(&of_middle.sampling_contexts, &expected);
+        let call = &calls[1];
+        let incoming = IncomingTrace::new(call.sentry_trace.as_deref(), call.baggage.as_deref());
+        let incoming = incoming.sampling_context().unwrap();
+        let incoming = incoming
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(Members::from_iter(incoming), expected);
+        if flag.is_none() && rates[0].is_none() {
+            expected.extend(members([("sample_rate", "1"), ("sampled", "true")]));
+        }
+        assert_all_are(&of_tail.sampling_contexts, &expected);
+    }
+}
+
+#[tokio::test]
+async fn baggage_of_others_goes_no_further_than_one_call() {
+    let [head, middle, tail] = programs().await;
+    let (mut first, mut last) = join!(Python::start(), Python::start());
+    first.ask::<()>("init", head.in_python(None)).await;
+    last.ask::<()>("init", tail.in_python(None)).await;
+    let client = Client::new(middle.in_rust(None)).unwrap();
+    let service = Rust::start(&client).await;
+
+    let headers = json!({ "x-next": last.url, "baggage": VENDOR });
+    let arguments = json!({ "url": service.url, "headers": headers, "name": NAME });
+    let calls: [Call; 2] = first.ask("call", arguments).await;
+    assert_eq!(calls.each_ref().map(Call::of_others), [VENDOR, MINE]);
+
+    // `sentry-sdk` does not pass it on either.
+    let calls = call_in_new_trace(&client, &last.url, &service.url).await;
+    assert_eq!(calls[0].of_others(), MINE);
+    assert_eq!(calls[1].of_others(), "");
+}
+
+#[tokio::test]
+async fn a_child_process_in_python_continues_the_trace() {
+    for rate in [Some(NEARLY_ONE), Some(0.0), None] {
+        let [parent, child, _] = programs().await;
+        let client = Client::new(parent.in_rust(rate)).unwrap();
+        let (mut process, trace) = async {
+            let trace = taskspan::outgoing_trace().unwrap();
+            (Python::start_with(trace.env()).await, trace)
+        }
+        .in_transaction("task", NAME)
+        .with_client(&client)
+        .await;
+        // It calls `sentry_sdk.init` and then reports something, no more.
+        let options = child.in_python(Some(1.0));
+        process.ask::<()>("init", options).await;
+        process.ask::<()>("message", json!({})).await;
+        client.close(SOON).await;
+
+        let call = Call {
+            sentry_trace: Some(trace.sentry_trace()),
+            baggage: trace.baggage().map(str::to_owned),
+        };
+        let reported = [&parent, &child].map(Program::reported);
+        assert!(reported[1].message.is_some());
+        for reported in &reported {
+            assert_all_are(&reported.sampling_contexts, &call.sampling_context());
+        }
+        assert_one_trace(&[call], &reported);
+    }
+}
+
+#[tokio::test]
+async fn a_child_process_of_python_continues_the_trace() {
+    // Variables cannot be set where other threads may read them, so this test runs itself.
+    if std::env::var_os(CHILD).is_some() {
+        return run_as_a_child().await;
+    }
+    let mut process = Python::start().await;
+    for (rate, flag) in [(Some(1.0), Some("1")), (Some(0.0), Some("0")), (None, None)] {
+        let [parent, child, _] = programs().await;
+        process.ask::<()>("init", parent.in_python(rate)).await;
+        let arguments = json!({
+            "arguments": [
+                std::env::current_exe().unwrap(),
+                "--exact",
+                "a_child_process_of_python_continues_the_trace",
+            ],
+            "variables": { CHILD: "", "SENTRY_DSN": child.dsn() },
+        });
+        let (code, output, call): (i32, String, Call) = process.ask("run", arguments).await;
+        assert!(code == 0 && output.contains("1 passed"), "{output}");
+        assert_eq!(call.flag(), flag);
+
+        let reported = [&parent, &child].map(Program::reported);
+        let [of_parent, of_child] = &reported;
+        assert_eq!(of_parent.message.as_ref().unwrap().span_id, call.span_id());
+        let mut expected = call.sampling_context();
+        assert_all_are(&of_parent.sampling_contexts, &expected);
+        // Its own rate is 1.
+        assert_eq!(of_child.transaction.is_some(), flag != Some("0"));
+        if flag.is_none() {
+            let rand = &of_child.sampling_contexts[0]["sample_rand"];
+            expected.extend(members([
+                ("sample_rand", rand),
+                ("sample_rate", "1"),
+                ("sampled", "true"),
+            ]));
+        }
+        assert_all_are(&of_child.sampling_contexts, &expected);
+        assert_one_trace(&[call], &reported);
+    }
+}
+
+async fn run_as_a_child() {
+    let options = Options::from_env().unwrap().traces_sample_rate(1.0);
+    let client = taskspan::init(options).unwrap();
+    let parent = Call {
+        sentry_trace: std::env::var("SENTRY_TRACE").ok(),
+        baggage: None,
+    };
+    let here = Call {
+        sentry_trace: Some(taskspan::outgoing_trace().unwrap().sentry_trace()),
+        baggage: None,
+    };
+    assert_eq!(here.trace_id(), parent.trace_id());
+    assert_eq!(here.flag(), parent.flag());
+    async {}.in_transaction("task", "child").await;
+    assert_eq!(client.close(SOON).await.transactions.pending, 0);
+}
+
+/// Two organisations, and whether a trace of the first goes on in the second, and whether it does
+/// where only that is allowed which is certain.
+const ORGANISATIONS: [(Option<u64>, Option<u64>, [bool; 2]); 5] = [
+    (Some(17), Some(17), [true, true]),
+    (None, Some(17), [true, false]),
+    (Some(17), None, [true, false]),
+    (None, None, [true, true]),
+    (Some(17), Some(18), [false, false]),
+];
+
+#[tokio::test]
+async fn both_continue_the_traces_of_the_same_organisations() {
+    let mut python = Python::start().await;
+    for (theirs, ours, continues) in ORGANISATIONS {
+        for (strict, continues) in [false, true].into_iter().zip(continues) {
+            let in_python = |program: &Program, org_id: Option<u64>| {
+                let mut options = program.in_python(Some(1.0));
+                options["org_id"] = json!(org_id.map(|id| id.to_string()));
+                options["strict_trace_continuation"] = json!(strict);
+                options
+            };
+            let in_rust = |program: &Program, org_id: Option<u64>| {
+                let options = program.in_rust(Some(1.0)).strict_trace_continuation(strict);
+                Client::new(match org_id {
+                    Some(id) => options.org_id(id),
+                    None => options,
+                })
+                .unwrap()
+            };
+
+            let [caller, called, _] = programs().await;
+            python.ask::<()>("init", in_python(&caller, theirs)).await;
+            let client = in_rust(&called, ours);
+            let service = Rust::start(&client).await;
+            let arguments = json!({ "url": service.url, "headers": {}, "name": NAME });
+            let [call]: [Call; 1] = python.ask("call", arguments).await;
+            client.close(SOON).await;
+            assert_continued(&call, (&caller, theirs), (&called, ours), continues);
+
+            let [caller, called, _] = programs().await;
+            python.ask::<()>("init", in_python(&called, ours)).await;
+            let client = in_rust(&caller, theirs);
+            let calls = call_in_new_trace(&client, &python.url, "").await;
+            python.ask::<()>("flush", json!({})).await;
+            assert_continued(&calls[0], (&caller, theirs), (&called, ours), continues);
+        }
+    }
+}
+
+/// Checks whether a program was in the trace of its caller, or in a new one. Each is given with its
+/// organisation.
+#[track_caller]
+fn assert_continued(
+    call: &Call,
+    caller: (&Program, Option<u64>),
+    called: (&Program, Option<u64>),
+    continues: bool,
+) {
+    let transaction = called.0.reported().transaction.unwrap();
+    assert_eq!(transaction.trace_id == call.trace_id(), continues);
+    let parent = continues.then(|| call.span_id());
+    assert_eq!(transaction.parent_span_id, parent);
+    let (head, org_id) = if continues { caller } else { called };
+    let context = &transaction.sampling_context;
+    assert_eq!(context["public_key"], head.name);
+    let org_id = org_id.map(|id| id.to_string());
+    assert_eq!(context.get("org_id"), org_id.as_ref());
 }

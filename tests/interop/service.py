@@ -14,13 +14,19 @@ from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import sentry_sdk
+from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
 
 
 def init(**options):
     """From now on it is the program that these options describe."""
     sentry_sdk.get_client().close()
-    sentry_sdk.init(auto_session_tracking=False, **options)
+    sentry_sdk.init(
+        auto_session_tracking=False,
+        # With it uploads become spans of the transaction in which the first one starts.
+        disabled_integrations=[ThreadingIntegration()],
+        **options,
+    )
 
 
 def call(url, headers, name):
@@ -35,7 +41,7 @@ def call(url, headers, name):
 
 
 def run(arguments, variables):
-    """Runs a child process as part of a new trace, and says what it printed."""
+    """Runs a child process in a new trace, and says how it ended and what it was told."""
     with sentry_sdk.isolation_scope() as scope:
         scope.set_new_propagation_context()
         with sentry_sdk.start_transaction(op="task", name="run"):
@@ -53,7 +59,11 @@ def run(arguments, variables):
                 text=True,
             )
     sentry_sdk.flush()
-    return {"code": child.returncode, "output": child.stdout}
+    call = {
+        "sentry_trace": variables["SENTRY_TRACE"],
+        "baggage": variables["SENTRY_BAGGAGE"],
+    }
+    return [child.returncode, child.stdout, call]
 
 
 def message():
