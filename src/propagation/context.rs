@@ -113,7 +113,7 @@ impl PropagationContext {
 }
 
 impl Remote {
-    /// What came in, as it came, except for a decision that was made here and
+    /// What came in, as it came, except for another decision that was made here and
     /// for a random number that did not come along.
     pub(crate) fn passed_on(
         &self,
@@ -121,6 +121,9 @@ impl Remote {
         rand: SampleRand,
     ) -> Arc<DynamicSamplingContext> {
         let came_in = &self.sampling_context;
+        // The same decision stays as it is written, be its rate `1.0` or `1`.
+        let same = self.rate.zip(self.sampled);
+        let own_decision = own_decision.filter(|own| Some(*own) != same);
         if came_in.is_empty() || (own_decision.is_none() && self.has_rand) {
             return Arc::clone(came_in);
         }
