@@ -51,6 +51,8 @@ struct Inner {
     trace_of_process: OnceLock<Arc<PropagationContext>>,
     max_breadcrumbs: usize,
     before_breadcrumb: Option<BeforeBreadcrumb>,
+    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    sends_default_pii: bool,
     max_spans: u32,
     filters: Filters,
     identity: Identity,
@@ -173,6 +175,7 @@ impl Client {
             trace_of_process: OnceLock::new(),
             max_breadcrumbs: options.max_breadcrumbs,
             before_breadcrumb: options.before_breadcrumb.clone(),
+            sends_default_pii: options.send_default_pii,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
             filters: options.filters.clone(),
             identity,
@@ -284,6 +287,12 @@ impl Client {
             let new = || Arc::new(PropagationContext::new());
             self.inner.trace_of_process.get_or_init(new)
         })
+    }
+
+    /// Whether integrations may send personal data.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn sends_default_pii(&self) -> bool {
+        self.inner.sends_default_pii
     }
 
     pub(crate) fn max_breadcrumbs(&self) -> usize {

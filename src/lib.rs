@@ -166,6 +166,7 @@ mod error;
 mod fields;
 mod filter;
 mod id;
+mod integrations;
 #[cfg(feature = "local")]
 pub mod local;
 mod options;
@@ -186,6 +187,12 @@ pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::error::InitError;
 pub use crate::filter::SpanRule;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
+#[cfg(feature = "axum")]
+pub use crate::integrations::axum;
+#[cfg(feature = "tonic")]
+pub use crate::integrations::tonic;
+#[cfg(feature = "tower")]
+pub use crate::integrations::tower;
 pub use crate::options::{Options, OptionsError};
 pub use crate::pattern::Pattern;
 pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};

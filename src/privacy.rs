@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderName, Request, Uri, header};
+use http::{HeaderMap, Request, Uri, header};
 
 use crate::protocol;
 
@@ -54,27 +54,32 @@ pub(crate) fn without_secrets(query: &str) -> Cow<'_, str> {
 }
 
 /// The headers that may be told. `personal` is for those that tell who somebody is.
-pub(crate) fn headers(headers: &HeaderMap, personal: bool) -> BTreeMap<String, String> {
-    let mut told = BTreeMap::new();
-    for name in headers.keys().filter(|name| !is_cookie(name)) {
-        let hidden = is_secret(name.as_str()) || !personal && is_personal(name.as_str());
-        let value = if hidden {
-            FILTERED.to_owned()
-        } else {
-            let values = headers.get_all(name).iter();
-            let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
-            values.collect::<Vec<_>>().join(", ")
-        };
-        told.insert(name.as_str().to_owned(), value);
+pub(crate) fn headers<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    personal: bool,
+) -> BTreeMap<String, String> {
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers.filter(|(name, _)| !is_cookie(name)) {
+        let hidden = is_secret(name) || !personal && is_personal(name);
+        match told.get_mut(name) {
+            _ if hidden => drop(told.insert(name.to_owned(), FILTERED.to_owned())),
+            None => drop(told.insert(name.to_owned(), value.to_owned())),
+            Some(values) => {
+                values.push_str(", ");
+                values.push_str(value);
+            }
+        }
     }
     told
 }
 
-/// The cookies of a request, which are personal as such, with the values of secrets replaced.
-fn cookies(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let headers = headers.get_all(header::COOKIE).iter();
-    let headers: Vec<_> = headers.filter_map(|value| value.to_str().ok()).collect();
-    let pairs = headers.iter().flat_map(|header| header.split(';'));
+/// The cookies of a request with the values of secrets replaced. All of them are personal.
+pub(crate) fn cookies<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    personal: bool,
+) -> BTreeMap<String, String> {
+    let cookies = headers.filter(|(name, _)| personal && name.eq_ignore_ascii_case("cookie"));
+    let pairs = cookies.flat_map(|(_, value)| value.split(';'));
     let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
     pairs
         .map(|(name, value)| {
@@ -86,6 +91,11 @@ fn cookies(headers: &HeaderMap) -> BTreeMap<String, String> {
 
 /// What may be told of a request that came in. `personal` is for what tells who somebody is.
 pub(crate) fn request<B>(request: &Request<B>, personal: bool) -> protocol::Request {
+    let headers = request.headers().iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    let told = headers.iter().map(|(name, value)| (*name, value.as_ref()));
     protocol::Request {
         method: Some(request.method().to_string()),
         url: Some(url(request.uri(), request.headers())),
@@ -93,11 +103,8 @@ pub(crate) fn request<B>(request: &Request<B>, personal: bool) -> protocol::Requ
             .uri()
             .query()
             .map(|query| without_secrets(query).into_owned()),
-        cookies: match personal {
-            true => cookies(request.headers()),
-            false => BTreeMap::new(),
-        },
-        headers: headers(request.headers(), personal),
+        cookies: cookies(told.clone(), personal),
+        headers: self::headers(told, personal),
         data: None,
     }
 }
@@ -144,8 +151,8 @@ impl<B> From<&Request<B>> for protocol::Request {
 }
 
 /// Cookies are told apart, one by one.
-fn is_cookie(name: &HeaderName) -> bool {
-    *name == header::COOKIE || *name == header::SET_COOKIE
+fn is_cookie(name: &str) -> bool {
+    name.eq_ignore_ascii_case("cookie") || name.eq_ignore_ascii_case("set-cookie")
 }
 
 /// Whether a name contains one of these lower-case words, in whatever case.

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
 use super::record::{Change, Record, SpanNumber};
+#[cfg(feature = "_http-server")]
+use super::recorded_request::RecordedRequest;
 use super::shared::{Changes, NO_TASK};
 use super::short::remove_short;
 use super::{Name, Trace};
@@ -66,6 +68,22 @@ pub(super) struct Assembled {
     pub(super) record: Record,
     tags: Tags,
     data: Data,
+    /// The request that a root answers.
+    #[cfg(feature = "_http-server")]
+    request: Option<RecordedRequest>,
+}
+
+impl Assembled {
+    fn new(number: SpanNumber, record: Record) -> Self {
+        Self {
+            number,
+            record,
+            tags: Tags::default(),
+            data: Data::default(),
+            #[cfg(feature = "_http-server")]
+            request: None,
+        }
+    }
 }
 
 impl Trace {
@@ -238,12 +256,7 @@ impl Finished {
         for (task, buffer) in &mut buffers {
             for (index, record) in buffer.records.drain(..).enumerate() {
                 let number = SpanNumber::new(*task, index as u32);
-                spans.push(Assembled {
-                    number,
-                    record,
-                    tags: Tags::default(),
-                    data: Data::default(),
-                });
+                spans.push(Assembled::new(number, record));
             }
         }
         for (_, buffer) in buffers {
@@ -300,12 +313,7 @@ impl Finished {
         let name = self.trace.name().text;
         let mut record = Record::new("task".into(), name, "manual", spawned_by, start);
         record.apply(Change::End(self.ended.max(start), SpanStatus::Ok));
-        Assembled {
-            number,
-            record,
-            tags: Tags::default(),
-            data: Data::default(),
-        }
+        Assembled::new(number, record)
     }
 
     /// Orders the spans by their start and cuts off the last ones over the limit. Returns how many.
@@ -337,6 +345,7 @@ impl Finished {
             record,
             tags,
             mut data,
+            ..
         } = span;
         let (start, end) = self.times(&record);
         protocol::Span {
@@ -371,7 +380,10 @@ impl Finished {
             number,
             record,
             tags,
-            data,
+            #[cfg_attr(not(feature = "_http-server"), expect(unused_mut))]
+            mut data,
+            #[cfg(feature = "_http-server")]
+            request,
         } = root;
         let (start, end) = self.times(&record);
         let trace = &self.trace;
@@ -425,6 +437,11 @@ impl Finished {
             sampling_context: Some(trace.envelope_sampling_context()),
             name,
         };
+        #[cfg(feature = "_http-server")]
+        if let Some(request) = request {
+            let personal = trace.client.sends_default_pii();
+            request.put_on(&mut transaction, &mut data, personal);
+        }
         // Later ones win: what was set on the root itself is known best.
         let mut all_tags = Tags::default();
         self.scopes
@@ -447,15 +464,17 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
         let Ok(place) = spans.binary_search_by_key(&attribute.span, |span| span.number) else {
             continue;
         };
-        let Assembled { tags, data, .. } = &mut spans[place];
-        let text = String::from_utf8_lossy(text).into_owned();
+        let span = &mut spans[place];
+        let as_text = || String::from_utf8_lossy(text).into_owned();
         match attribute.kind {
-            Kind::Tag => tags.set(attribute.key.clone(), text),
+            Kind::Tag => span.tags.set(attribute.key.clone(), as_text()),
             Kind::Data => {
-                if let Ok(json) = RawValue::from_string(text) {
-                    data.insert_raw(attribute.key.clone(), json);
+                if let Ok(json) = RawValue::from_string(as_text()) {
+                    span.data.insert_raw(attribute.key.clone(), json);
                 }
             }
+            #[cfg(feature = "_http-server")]
+            Kind::Request => span.request = Some(RecordedRequest::new(text)),
         }
     }
 }

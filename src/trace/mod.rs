@@ -10,8 +10,12 @@ mod attributes;
 mod buffer;
 mod context;
 mod future;
+mod open_scope;
 mod propagate;
 mod record;
+#[cfg(feature = "_http-server")]
+mod recorded_request;
+mod request;
 mod sampler;
 mod sampling;
 mod shared;
@@ -39,6 +43,14 @@ use crate::scope::Scopes;
 
 pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
+#[cfg(feature = "_http-server")]
+pub(crate) use self::open_scope::OpenScope;
+#[cfg(feature = "_http-server")]
+pub(crate) use self::recorded_request::{Fields, RequestWriter};
+#[cfg(feature = "_http-server")]
+pub(crate) use self::request::RequestHead;
+#[cfg(feature = "_http-server")]
+pub(crate) use self::start::Arrival;
 pub(crate) use self::task::TaskSpans;
 
 pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr, WithScope};

@@ -6,7 +6,8 @@ use std::fmt;
 use http::Extensions;
 use serde_json::Value;
 
-use crate::protocol::{Request, TransactionSource};
+use super::request::RequestHead;
+use crate::protocol::TransactionSource;
 
 /// What is known of a transaction when it is decided whether it is recorded.
 ///
@@ -106,34 +107,6 @@ impl<'a> SamplingContext<'a> {
             .parent_sampled
             .map(|sampled| if sampled { 1.0 } else { 0.0 });
         self.parent_sample_rate.or(decided).unwrap_or(fallback)
-    }
-}
-
-/// What can be seen of an HTTP request without copying it.
-pub(crate) trait RequestHead {
-    fn method(&self) -> Option<&str>;
-    fn url(&self) -> Option<Cow<'_, str>>;
-    fn route(&self) -> Option<&str>;
-    fn header(&self, name: &str) -> Option<&str>;
-}
-
-impl RequestHead for Request {
-    fn method(&self) -> Option<&str> {
-        self.method.as_deref()
-    }
-
-    fn url(&self) -> Option<Cow<'_, str>> {
-        self.url.as_deref().map(Cow::Borrowed)
-    }
-
-    fn route(&self) -> Option<&str> {
-        None
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        headers
-            .find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value.as_str()))
     }
 }
 

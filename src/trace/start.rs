@@ -8,7 +8,8 @@ use super::attributes::{self, Kind};
 use super::buffer::SpanBuffer;
 use super::context::Context;
 use super::record::{Record, SpanNumber};
-use super::sampler::{RequestHead, SamplingContext};
+use super::request::RequestHead;
+use super::sampler::SamplingContext;
 use super::sampling::Sampling;
 use super::transaction::TransactionBuilder;
 use super::{Name, Trace};
@@ -16,7 +17,7 @@ use crate::client::Client;
 use crate::clock::Anchor;
 use crate::diagnostics::{self, Topic};
 use crate::id::{SpanId, TraceId};
-use crate::propagation::{PropagationContext, Remote, SampleRand};
+use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
 
 /// A transaction that has just started.
 pub(super) struct Started {
@@ -25,6 +26,14 @@ pub(super) struct Started {
     pub(super) buffer: SpanBuffer,
     /// What its task knows.
     pub(super) context: Context,
+}
+
+/// A request that a new transaction answers. It is only looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    /// What came with it. Without any, the transaction is in the trace around, or in one of its own.
+    pub(crate) incoming: &'a IncomingTrace,
+    pub(crate) request: &'a dyn RequestHead,
 }
 
 /// What a new transaction is a part of.
@@ -40,12 +49,11 @@ enum Origin {
 impl TransactionBuilder {
     /// Decides about sampling and starts the clock. `None`: there is no client.
     ///
-    /// The context is that of where it starts. A request that it answers is
-    /// only looked at.
+    /// The context is that of where it starts.
     pub(super) fn begin(
         self,
         context: Option<Context>,
-        request: Option<&dyn RequestHead>,
+        arrival: Option<Arrival<'_>>,
         task: u32,
     ) -> Option<Started> {
         let mut context = context.unwrap_or_default();
@@ -55,11 +63,12 @@ impl TransactionBuilder {
         };
         let (id_seed, trace_id) = rand::random::<(u64, u128)>();
         let trace_id = TraceId::from_random(trace_id);
-        let origin = self.origin_in(&mut context, &client, trace_id);
+        let origin = self.origin_in(&mut context, arrival, &client, trace_id);
         let explicit = self.more.as_ref().and_then(|more| more.sampled);
         let sampling = match &origin {
             Origin::Around(around, _) if explicit.is_none() => around.sampling,
             _ => {
+                let request = arrival.map(|arrival| arrival.request);
                 let known = self.sampling_context(request, origin.remote());
                 Sampling::decide(&client, explicit, &known, origin.rand())
             }
@@ -126,8 +135,16 @@ impl TransactionBuilder {
     }
 
     /// What it becomes a part of. The id is for a trace that begins with it.
-    fn origin_in(&self, context: &mut Context, client: &Client, trace_id: TraceId) -> Origin {
-        let incoming = self.more.as_ref().and_then(|more| more.incoming.as_ref());
+    fn origin_in(
+        &self,
+        context: &mut Context,
+        arrival: Option<Arrival<'_>>,
+        client: &Client,
+        trace_id: TraceId,
+    ) -> Origin {
+        let arrived = arrival.map(|arrival| arrival.incoming);
+        let arrived = arrived.filter(|it| context.parent.is_none() || !it.is_empty());
+        let incoming = arrived.or_else(|| self.more.as_ref()?.incoming.as_ref());
         if let Some(incoming) = incoming {
             context.parent = None;
             context.propagation =

@@ -9,11 +9,14 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::future::InTransaction;
-use super::sampler::RequestHead;
+#[cfg(feature = "_http-server")]
+use super::open_scope::OpenScope;
 use super::shared::{NO_TASK, ROOT_TASK};
 use super::span::{OpenSpan, Place, Span};
-use super::start::Started;
+use super::start::{Arrival, Started};
 use super::task::{DropAs, TaskSpans};
+#[cfg(feature = "_http-server")]
+use crate::client::Client;
 use crate::propagation::IncomingTrace;
 use crate::protocol::{Request, SpanStatus, TransactionSource};
 use crate::scope::task::{self, TaskScope};
@@ -193,18 +196,28 @@ impl TransactionBuilder {
     pub(super) fn open(
         self,
         context: Option<Context>,
-        request: Option<&dyn RequestHead>,
+        arrival: Option<Arrival<'_>>,
     ) -> Option<Box<TaskScope>> {
         let Started {
             trace,
             buffer,
             context,
-        } = self.begin(context, request, ROOT_TASK)?;
+        } = self.begin(context, arrival, ROOT_TASK)?;
         Some(Box::new(TaskScope {
             client: context.client,
             spans: Some(TaskSpans::of_root(trace, buffer)),
             propagation: context.propagation,
             scopes: context.scopes,
         }))
+    }
+
+    /// Starts the transaction of a request that has arrived, under a client or the one of where it is.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn answer(self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
+        let context = match client {
+            Some(client) => Some(Context::of_client(client)),
+            None => Context::current(),
+        };
+        OpenScope::new(self.open(context, Some(arrival)))
     }
 }
