@@ -15,7 +15,7 @@ use crate::sender::Sender;
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) offered: f64,
-    /// Processor time.
+    /// Processor time, if it came to its end.
     pub(crate) seconds: f64,
     /// To record one transaction.
     pub(crate) microseconds: f64,
@@ -27,7 +27,7 @@ pub(crate) struct Figures {
 }
 
 /// Starts transactions at a rate, and says what that took.
-pub(crate) fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
+pub(crate) fn send(who: &str, dsn: &str, rate: u64, seconds: f64, deadline: Duration) {
     runtime().block_on(async {
         let sender = Sender::new(who, dsn);
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -52,18 +52,20 @@ pub(crate) fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
             }
         }
         let late = resident();
-        let outcome = sender.close().await;
         let mut requests = requests.lock().unwrap().clone();
         requests.sort_by(f64::total_cmp);
         let figures = Figures {
             offered: offered as f64,
-            seconds: cpu() - before,
             microseconds: recording.as_secs_f64() * 1e6 / offered as f64,
             median: 1e3 * quantile(&requests, 0.5),
             high: 1e3 * quantile(&requests, 0.99),
             resident: [early.unwrap_or(late), late],
+            ..Figures::default()
         };
-        println!("{}\n{outcome}", figures.to_line());
+        println!("{}", figures.to_line());
+        // It may never return.
+        sender.close(deadline).await;
+        println!("{}", cpu() - before);
         std::io::stdout().flush().unwrap();
         // What the guard does when it is dropped is no part of this.
         std::process::exit(0);
@@ -71,14 +73,14 @@ pub(crate) fn send(who: &str, dsn: &str, rate: u64, seconds: f64) {
 }
 
 /// Leaves a number of transactions to be sent, and closes.
-pub(crate) fn close(who: &str, dsn: &str, queued: u64) {
+pub(crate) fn close(who: &str, dsn: &str, queued: u64, deadline: Duration) {
     runtime().block_on(async {
         let sender = Sender::new(who, dsn);
         for _ in 0..queued {
             sender.transaction().await;
         }
         let start = Instant::now();
-        let outcome = sender.close().await;
+        let outcome = sender.close(deadline).await;
         println!("{:.3}\n{outcome}", start.elapsed().as_secs_f64());
         std::io::stdout().flush().unwrap();
     });
@@ -87,21 +89,22 @@ pub(crate) fn close(who: &str, dsn: &str, queued: u64) {
 impl Figures {
     fn to_line(&self) -> String {
         let [early, late] = self.resident;
-        let numbers = [self.offered, self.seconds, self.microseconds, self.median];
-        let numbers = numbers.into_iter().chain([self.high, early, late]);
+        let numbers = [self.offered, self.microseconds, self.median, self.high];
+        let numbers = numbers.into_iter().chain([early, late]);
         numbers.map(|n| format!("{n} ")).collect()
     }
 
-    pub(crate) fn from_line(line: &str) -> Self {
-        let mut numbers = line.split_whitespace().map(|n| n.parse().unwrap());
-        let mut next = || numbers.next().unwrap();
+    /// Reads what the process printed.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let mut numbers = text.split_whitespace().map(|n| n.parse().unwrap());
+        let mut next = || numbers.next().unwrap_or(f64::NAN);
         Self {
             offered: next(),
-            seconds: next(),
             microseconds: next(),
             median: next(),
             high: next(),
             resident: [next(), next()],
+            seconds: next(),
         }
     }
 }

@@ -17,6 +17,8 @@ mod application;
 mod sender;
 mod tables;
 
+use std::time::Duration;
+
 use support::arguments::Arguments;
 use support::server::serve;
 
@@ -25,10 +27,17 @@ fn main() {
     let role: Vec<&str> = arguments.others.iter().map(String::as_str).collect();
     match role[..] {
         ["serve", latency] => serve(latency.parse().unwrap()).unwrap(),
-        ["send", who, dsn, rate, seconds] => {
-            application::send(who, dsn, rate.parse().unwrap(), seconds.parse().unwrap());
+        ["send", who, dsn, rate, seconds, deadline] => {
+            let (rate, seconds) = (rate.parse().unwrap(), seconds.parse().unwrap());
+            application::send(who, dsn, rate, seconds, time(deadline));
         }
-        ["close", who, dsn, queued] => application::close(who, dsn, queued.parse().unwrap()),
+        ["close", who, dsn, queued, deadline] => {
+            application::close(who, dsn, queued.parse().unwrap(), time(deadline));
+        }
         _ => tables::print(&arguments),
     }
+}
+
+fn time(seconds: &str) -> Duration {
+    Duration::from_secs_f64(seconds.parse().unwrap())
 }

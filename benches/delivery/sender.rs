@@ -12,9 +12,6 @@ pub(crate) enum Sender {
     Sentry(sentry::ClientInitGuard),
 }
 
-/// How much time `close` gets.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(2);
-
 impl Sender {
     pub(crate) fn new(who: &str, dsn: &str) -> Self {
         match who {
@@ -63,11 +60,12 @@ impl Sender {
         }
     }
 
-    pub(crate) async fn close(&self) -> String {
+    /// Closes within so much time, and tells what the crate says of it.
+    pub(crate) async fn close(&self, deadline: Duration) -> String {
         match self {
             Self::Nothing => "there was nothing to send".to_owned(),
-            Self::Taskspan(client) => client.close(DEADLINE).await.to_string(),
-            Self::Sentry(guard) => match guard.close(Some(DEADLINE)) {
+            Self::Taskspan(client) => client.close(deadline).await.to_string(),
+            Self::Sentry(guard) => match guard.close(Some(deadline)) {
                 true => "it says that all was sent".to_owned(),
                 false => "it says that not all was sent".to_owned(),
             },
