@@ -2,7 +2,6 @@
 
 pub mod arguments;
 pub mod chart;
-pub mod machine;
 pub mod meter;
 pub mod process;
 pub mod server;
