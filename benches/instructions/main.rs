@@ -1,8 +1,8 @@
 //! Fails when the paths that everybody takes need more instructions than they did.
 //!
-//! `cargo bench --bench instructions` in `benches/` counts them with `valgrind --tool=callgrind` and compares
-//! with `baseline.txt` beside this file: more than 5 % more is an error. With `-- --renew` it
-//! writes that file, which is to be done with a change that is worth it, in the same commit.
+//! `./bench --instructions` at the root counts them with `valgrind --tool=callgrind` and compares
+//! with `baseline.txt` beside this file: more than 5 % more is an error. With `--renew` it writes
+//! that file, which is to be done with a change that is worth it, in the same commit.
 //!
 //! A count is the same every time, but another compiler or processor architecture makes other
 //! ones. The baseline says for which it is. Elsewhere nothing is compared, which is an error as
@@ -63,7 +63,7 @@ fn check() -> ExitCode {
     }
     println!("## Instructions\n");
     table.print();
-    let renew = "`cargo bench --bench instructions -- --renew`";
+    let renew = "`./bench --instructions --renew`";
     if old.made_by != new.made_by {
         println!(
             "Not comparable: the baseline is for {}, and this is {}. Renew it with {renew} where \

@@ -4,21 +4,29 @@ use std::io;
 use std::path::Path;
 
 use support::chart::{Bar, draw};
-use support::meter::Samples;
+use support::meter::{Cost, Samples};
 use support::table::{Table, number};
 
 use crate::Row;
 use crate::scenario::{Scenario, State};
 
-/// Everything that was measured. The first of the peers is taskspan.
-pub(crate) struct Report {
+/// How long operations take. The first of the peers is taskspan.
+pub(crate) struct Times {
     pub(crate) peers: Vec<&'static str>,
     pub(crate) floor: Samples,
     pub(crate) rows: Vec<Row>,
-    pub(crate) retained: Vec<Row>,
+    pub(crate) serialised: Vec<Row>,
 }
 
-impl Report {
+/// What operations allocate.
+pub(crate) struct Allocations {
+    pub(crate) peers: Vec<&'static str>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) open: Row,
+    pub(crate) polls: Row,
+}
+
+impl Times {
     pub(crate) fn print(&self) {
         println!("## Recording\n");
         println!(
@@ -26,32 +34,13 @@ impl Report {
              the floor, take {} ns here. A dash: there is no such thing.\n",
             number(self.floor.median())
         );
-        self.medians();
+        table(&self.peers, &self.rows, |samples| number(samples.median())).print();
         self.faster();
-        println!("### Bytes that stay until the transaction ends\n");
-        self.retained();
         println!("### Writing JSON\n");
         self.serialised();
-        println!("### Everything about each operation\n");
-        println!(
-            "Spread: how far apart the middle half of the rounds lies. Allocations and bytes: on \
-             the thread that measures, for one operation.\n"
-        );
+        println!("### Least, spread and ratios\n");
+        println!("Spread: how far apart the middle half of the rounds lies.\n");
         self.details();
-    }
-
-    /// One row for each operation.
-    fn medians(&self) {
-        let mut table = Table::with_columns(["operation", "state"], &self.peers);
-        for row in self.timed() {
-            let cells = row.samples.iter().map(|samples| match samples {
-                Some(samples) => number(samples.median()),
-                None => "–".to_owned(),
-            });
-            let names = [row.scenario.name(), row.state.name()].map(str::to_owned);
-            table.row(names.into_iter().chain(cells));
-        }
-        table.print();
     }
 
     /// Where taskspan is not the fastest.
@@ -80,25 +69,11 @@ impl Report {
         }
     }
 
-    fn retained(&self) {
-        let mut table = Table::with_columns(["of each"], &self.peers);
-        for row in &self.retained {
-            let cells = row.samples.iter().map(|samples| match samples {
-                // To the byte: less is the granularity of pages.
-                Some(samples) => format!("{:.0}", samples.allocated.retained),
-                None => "–".to_owned(),
-            });
-            let name = row.scenario.name().to_owned();
-            table.row([name].into_iter().chain(cells));
-        }
-        table.print();
-    }
-
     fn serialised(&self) {
         let mut table = Table::new(["", "crate", "ns", "bytes", "MB/s"]);
-        for row in self.rows.iter().filter(|row| row.is_written()) {
-            for (name, samples) in self.measured(row) {
-                let bytes = samples.allocated.output;
+        for row in &self.serialised {
+            for (name, samples) in measured(&self.peers, row) {
+                let bytes = samples.last.output;
                 table.row([
                     row.scenario.name().to_owned(),
                     name.to_owned(),
@@ -116,20 +91,15 @@ impl Report {
             "operation",
             "state",
             "crate",
-            "median ns",
+            "median",
             "least",
             "spread",
             "× floor",
             "× taskspan",
-            "allocations",
-            "bytes",
         ]);
-        for row in self.timed() {
+        for row in &self.rows {
             let ours = row.samples[0].as_ref().map_or(f64::NAN, Samples::median);
-            for (name, samples) in self.measured(row) {
-                // What the threads of a runtime allocate is not known.
-                let known = row.scenario != Scenario::EightTasks;
-                let count = |n: f64| if known { number(n) } else { "–".to_owned() };
+            for (name, samples) in measured(&self.peers, row) {
                 table.row([
                     row.scenario.name().to_owned(),
                     row.state.name().to_owned(),
@@ -139,8 +109,6 @@ impl Report {
                     format!("{:.0} %", samples.spread()),
                     number(samples.median() / self.floor.median()),
                     number(samples.median() / ours),
-                    count(samples.allocated.allocations),
-                    count(samples.allocated.bytes),
                 ]);
             }
         }
@@ -148,46 +116,75 @@ impl Report {
     }
 
     pub(crate) fn draw(&self, directory: &Path) -> io::Result<()> {
-        let of = |scenario, state| {
-            let row = self.rows.iter();
-            row.filter(move |row| (row.scenario, row.state) == (scenario, state))
-                .flat_map(|row| self.measured(row))
-                .map(|(name, samples)| Bar {
-                    label: name.to_owned(),
-                    value: samples.median(),
-                })
-                .collect::<Vec<_>>()
-        };
-        for (file, title, scenario) in [
-            ("span.svg", "A span around a closure", Scenario::SyncSpan),
-            (
-                "future.svg",
-                "A span around a future that is polled 11 times",
-                Scenario::AsyncSpanPolled,
-            ),
-        ] {
-            let mut bars = of(scenario, State::Sampled);
-            bars.push(Bar {
-                label: "two clock readings".to_owned(),
-                value: self.floor.median(),
+        for (file, title, scenario) in CHARTS {
+            let mut rows = self.rows.iter();
+            let row = rows.find(|row| (row.scenario, row.state) == (scenario, State::Sampled));
+            let samples = row.into_iter().flat_map(|row| measured(&self.peers, row));
+            let floor = ("two clock readings", &self.floor);
+            let bars = samples.chain([floor]).map(|(label, samples)| Bar {
+                label: label.to_owned(),
+                value: samples.median(),
             });
-            draw(&directory.join(file), title, "ns", &bars)?;
+            draw(
+                &directory.join(file),
+                title,
+                "ns",
+                &bars.collect::<Vec<_>>(),
+            )?;
         }
         Ok(())
     }
+}
 
-    fn timed(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| !row.is_written())
-    }
-
-    fn measured<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (&'static str, &'a Samples)> {
-        let pairs = self.peers.iter().copied().zip(&row.samples);
-        pairs.filter_map(|(name, samples)| Some((name, samples.as_ref()?)))
+impl Allocations {
+    pub(crate) fn print(&self) {
+        println!("## Memory\n");
+        println!("Allocations and bytes for one operation, on the thread that measures.\n");
+        let cell = |samples: &Samples| {
+            let Cost {
+                allocations, bytes, ..
+            } = samples.last;
+            format!("{} · {} B", number(allocations), number(bytes))
+        };
+        table(&self.peers, &self.rows, cell).print();
+        println!("### Bytes that stay until the transaction ends\n");
+        let to_the_byte = |samples: &Samples| format!("{:.0}", samples.last.retained);
+        table(&self.peers, [&self.open, &self.polls], to_the_byte).print();
     }
 }
 
-impl Row {
-    fn is_written(&self) -> bool {
-        matches!(self.scenario, Scenario::Serialise(_))
+/// A row for each operation, and a column for each of the peers.
+fn table<'a>(
+    peers: &[&str],
+    rows: impl IntoIterator<Item = &'a Row>,
+    cell: impl Fn(&Samples) -> String,
+) -> Table {
+    let mut table = Table::with_columns(["operation", "state"], peers);
+    for row in rows {
+        let cells = row.samples.iter().map(|samples| match samples {
+            Some(samples) => cell(samples),
+            None => "–".to_owned(),
+        });
+        let names = [row.scenario.name(), row.state.name()].map(str::to_owned);
+        table.row(names.into_iter().chain(cells));
     }
+    table
 }
+
+/// The peers that have such a thing.
+fn measured<'a>(
+    peers: &'a [&'static str],
+    row: &'a Row,
+) -> impl Iterator<Item = (&'static str, &'a Samples)> {
+    let pairs = peers.iter().copied().zip(&row.samples);
+    pairs.filter_map(|(name, samples)| Some((name, samples.as_ref()?)))
+}
+
+const CHARTS: [(&str, &str, Scenario); 2] = [
+    ("span.svg", "A span around a closure", Scenario::SyncSpan),
+    (
+        "future.svg",
+        "A span around a future that is polled 11 times",
+        Scenario::AsyncSpanPolled,
+    ),
+];

@@ -88,8 +88,8 @@ impl State {
     }
 }
 
-/// Operations of which the time counts.
-pub(crate) fn timed() -> Vec<(Scenario, State)> {
+/// What a program does.
+pub(crate) fn recording() -> impl Iterator<Item = (Scenario, State)> {
     let everywhere = [
         Scenario::SyncSpan,
         Scenario::Attributes,
@@ -100,23 +100,27 @@ pub(crate) fn timed() -> Vec<(Scenario, State)> {
         Scenario::Transaction,
         Scenario::ScopeTag,
     ];
+    let over_limit = [Scenario::SyncSpan, Scenario::AsyncSpan];
     let sampled = [
         Scenario::EightTasks,
         Scenario::OutgoingHeaders,
         Scenario::IncomingHeaders,
     ];
     let states = [State::Sampled, State::Unsampled, State::NoClient];
-    let mut rows: Vec<_> = states
+    let everywhere = states
         .into_iter()
-        .flat_map(|state| everywhere.map(|scenario| (scenario, state)))
-        .collect();
-    rows.push((Scenario::SyncSpan, State::OverLimit));
-    rows.push((Scenario::AsyncSpan, State::OverLimit));
-    rows.extend(sampled.map(|scenario| (scenario, State::Sampled)));
-    rows
+        .flat_map(move |state| everywhere.map(|scenario| (scenario, state)));
+    everywhere
+        .chain(over_limit.map(|scenario| (scenario, State::OverLimit)))
+        .chain(sampled.map(|scenario| (scenario, State::Sampled)))
 }
 
-pub(crate) const SERIALISED: [Scenario; 2] = [Scenario::Serialise(10), Scenario::Serialise(1_000)];
+/// What is done in the background.
+pub(crate) fn serialising() -> impl Iterator<Item = (Scenario, State)> {
+    [10, 1_000]
+        .into_iter()
+        .map(|spans| (Scenario::Serialise(spans), State::Sampled))
+}
 
 /// How many spans a transaction has, and how often anything else is repeated.
 pub(crate) const SPANS: u32 = 100;

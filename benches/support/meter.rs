@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 pub enum Meter {
     Time,
     /// On the thread that measures. What an operation makes other threads do is not in it.
+    ///
+    /// Only with the feature `allocations`, whose allocator takes more time.
     Allocations,
 }
 
@@ -38,21 +40,39 @@ impl Meter {
                 work();
                 Cost::of_time(start.elapsed(), operations)
             }
-            Self::Allocations => {
-                let info = allocation_counter::measure(work);
-                let each = |total: f64| total / f64::from(operations);
-                Cost {
-                    allocations: each(info.count_total as f64),
-                    bytes: each(info.bytes_total as f64),
-                    retained: each(info.bytes_current as f64),
-                    ..Cost::default()
-                }
-            }
+            Self::Allocations => allocated_by(work).shared_by(operations),
         }
     }
 }
 
+/// What work allocates in all.
+#[cfg(feature = "allocations")]
+fn allocated_by(work: impl FnOnce()) -> Cost {
+    let info = allocation_counter::measure(work);
+    Cost {
+        allocations: info.count_total as f64,
+        bytes: info.bytes_total as f64,
+        retained: info.bytes_current as f64,
+        ..Cost::default()
+    }
+}
+
+#[cfg(not(feature = "allocations"))]
+fn allocated_by(_: impl FnOnce()) -> Cost {
+    panic!("only the feature `allocations` counts them");
+}
+
 impl Cost {
+    fn shared_by(self, operations: u32) -> Self {
+        let each = |total: f64| total / f64::from(operations);
+        Self {
+            allocations: each(self.allocations),
+            bytes: each(self.bytes),
+            retained: each(self.retained),
+            ..self
+        }
+    }
+
     pub fn of_time(time: Duration, operations: u32) -> Self {
         Self {
             nanoseconds: time.as_nanos() as f64 / f64::from(operations),
@@ -71,15 +91,17 @@ impl Cost {
 /// The costs of one operation over all rounds.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
-    /// In order once they are all there.
+    /// In order.
     nanoseconds: Vec<f64>,
-    pub allocated: Cost,
+    /// What is the same each time.
+    pub last: Cost,
 }
 
 impl Samples {
     pub fn push(&mut self, cost: Cost) {
         let place = self.nanoseconds.partition_point(|n| *n < cost.nanoseconds);
         self.nanoseconds.insert(place, cost.nanoseconds);
+        self.last = cost;
     }
 
     /// The value that such a part of the rounds stays below.
