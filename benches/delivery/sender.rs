@@ -1,26 +1,53 @@
-//! What sends: one of the two crates, or neither of them.
+//! What sends: one of the crates, or none of them.
 
 use std::future::ready;
+use std::thread;
 use std::time::Duration;
 
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use taskspan::{Client, Compression, Instrument, Options};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::prelude::*;
 
 pub(crate) enum Sender {
     Nothing,
     Taskspan(Client),
     /// With its default limits, a queue of 30 among them, and without what is not about traces.
     Sentry(sentry::ClientInitGuard),
+    /// The OpenTelemetry SDK behind `tracing`, with its batch processor and the HTTP client that
+    /// its exporter takes by default.
+    OpenTelemetry(SdkTracerProvider),
 }
 
 impl Sender {
     pub(crate) fn new(who: &str, dsn: &str) -> Self {
+        // The HTTP clients of the others want TLS to be set up, although it is not used here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         match who {
             "nothing" => Self::Nothing,
             "sentry" => {
-                // Its HTTP client wants TLS to be set up, although it is not used here.
-                let _ = rustls::crypto::ring::default_provider().install_default();
                 let options = sentry::ClientOptions::new().traces_sample_rate(1.0);
                 Self::Sentry(sentry::init((dsn, options)))
+            }
+            "OTel" => {
+                // A thread of its own, since that client must not be made in a runtime.
+                let address = dsn.split(['@', '/']).nth(3).unwrap_or_default();
+                let endpoint = format!("http://{address}/v1/traces");
+                let exporter = thread::spawn(|| {
+                    let exporter = SpanExporter::builder().with_http();
+                    exporter.with_endpoint(endpoint).build().unwrap()
+                });
+                let exporter = exporter.join().unwrap();
+                let provider = SdkTracerProvider::builder().with_batch_exporter(exporter);
+                let provider = provider.build();
+                let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
+                tracing_subscriber::registry()
+                    .with(LevelFilter::INFO)
+                    .with(layer)
+                    .init();
+                Self::OpenTelemetry(provider)
             }
             _ => {
                 let mut options = Options::new(dsn).unwrap().traces_sample_rate(1.0);
@@ -57,6 +84,16 @@ impl Sender {
                 }
                 transaction.finish();
             }
+            Self::OpenTelemetry(_) => {
+                let work = async {
+                    for _ in 0..10 {
+                        let query = tracing::info_span!("SELECT * FROM items WHERE id = $1");
+                        tracing::Instrument::instrument(ready(()), query).await;
+                    }
+                };
+                let root = tracing::info_span!("GET /items/{id}");
+                tracing::Instrument::instrument(work, root).await;
+            }
         }
     }
 
@@ -68,6 +105,10 @@ impl Sender {
             Self::Sentry(guard) => match guard.close(Some(deadline)) {
                 true => "it says that all was sent".to_owned(),
                 false => "it says that not all was sent".to_owned(),
+            },
+            Self::OpenTelemetry(provider) => match provider.shutdown_with_timeout(deadline) {
+                Ok(()) => "it says that all was sent".to_owned(),
+                Err(error) => error.to_string(),
             },
         }
     }

@@ -164,7 +164,7 @@ impl Size {
             "process ended",
             "it says",
         ]);
-        for who in ["taskspan", "sentry"] {
+        for who in ["taskspan", "sentry", "OTel"] {
             for queued in self.queued {
                 let silent = TcpListener::bind("127.0.0.1:0").unwrap();
                 let dsn = format!("http://key@{}/1", silent.local_addr().unwrap());

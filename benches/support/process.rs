@@ -48,7 +48,7 @@ impl Process {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Waits until it ends, and stops it if it takes too long.
+    /// Waits until it ends, and stops it if it takes too long. It is an error if it fails.
     pub fn wait(mut self, patience: Duration) -> io::Result<Ended> {
         let start = Instant::now();
         // Whoever reads its input until the end gets to know that this is the end.
@@ -61,7 +61,12 @@ impl Process {
         });
         let mut took = None;
         while took.is_none() && start.elapsed() < patience {
-            took = self.child.try_wait()?.map(|_| start.elapsed());
+            if let Some(status) = self.child.try_wait()? {
+                if !status.success() {
+                    return Err(io::Error::other(format!("the process failed: {status}")));
+                }
+                took = Some(start.elapsed());
+            }
             thread::sleep(Duration::from_millis(10));
         }
         drop(self);
