@@ -42,7 +42,7 @@ const FULL: Size = Size {
     latencies: &[0, 5, 50],
     rates: &[1_000, 5_000],
     seconds: 5.0,
-    seconds_without: 10.0,
+    seconds_without: 25.0,
     queued: &[5, 60, 5_000],
     deadline: 2.0,
     patience: Duration::from_secs(15),
