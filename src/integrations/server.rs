@@ -23,6 +23,8 @@ struct Recorded {
     /// When the head of the response was there.
     responded: Option<Instant>,
     body_bytes: u64,
+    /// How it ends unless it is given up, or the program says otherwise.
+    status: SpanStatus,
 }
 
 impl Exchange {
@@ -42,6 +44,7 @@ impl Exchange {
                 started: Instant::now(),
                 responded: None,
                 body_bytes: 0,
+                status: SpanStatus::Ok,
             })
         });
         Self { scope, recorded }
@@ -76,16 +79,25 @@ impl Exchange {
                 recorded.responded = Some(now);
                 recorded.root.set_data(STATUS_CODE, status_code);
                 recorded.root.set_data(TIME_TO_FIRST_BYTE, time);
-                recorded.root.set_status(SpanStatus::from_http(status_code));
+                recorded.status = SpanStatus::from_http(status_code);
             }
         });
     }
 
-    /// Sets something on the transaction, if it is recorded.
-    pub(super) fn change(&mut self, change: impl FnOnce(&Span)) {
+    /// Says something about the transaction, if it is recorded.
+    pub(super) fn describe(&mut self, describe: impl FnOnce(&Span)) {
         self.scope.run(|| {
             if let Some(recorded) = &self.recorded {
-                change(&recorded.root);
+                describe(&recorded.root);
+            }
+        });
+    }
+
+    /// Says how the transaction ends, where something else than the status code knows.
+    pub(super) fn note_status(&mut self, note: impl FnOnce(&Span) -> Option<SpanStatus>) {
+        self.scope.run(|| {
+            if let Some(recorded) = &mut self.recorded {
+                recorded.status = note(&recorded.root).unwrap_or(recorded.status);
             }
         });
     }
@@ -99,24 +111,22 @@ impl Exchange {
 
     /// The response is complete.
     pub(super) fn finish(&mut self) {
-        self.end_as(None);
+        let status = self.recorded.as_ref().map(|recorded| recorded.status);
+        self.end_as(status.unwrap_or(SpanStatus::Ok));
     }
 
     /// There will be no response, or no more of it.
     pub(super) fn fail(&mut self) {
-        self.end_as(Some(SpanStatus::InternalError));
+        self.end_as(SpanStatus::InternalError);
     }
 
-    fn end_as(&mut self, status: Option<SpanStatus>) {
+    fn end_as(&mut self, status: SpanStatus) {
         self.scope.run(|| {
             if let Some(recorded) = self.recorded.take() {
-                if let Some(status) = status {
-                    recorded.root.set_status(status);
-                }
                 recorded.note_body();
             }
         });
-        self.scope.end();
+        self.scope.end_as(status);
     }
 }
 

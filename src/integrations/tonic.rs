@@ -36,16 +36,14 @@ fn describe(span: &Span, request: &Parts) {
     span.set_data("rpc.method", method);
 }
 
-/// Says on a span how its call has ended, if these headers or trailers say it.
-fn note_status(span: &Span, headers: &HeaderMap) {
-    let Some(code) = headers.get("grpc-status") else {
-        return;
-    };
-    let code = code.to_str().ok().and_then(|code| code.parse().ok());
+/// How a call has ended, if these headers or trailers say it. Says it on its span too.
+fn note_status(span: &Span, headers: &HeaderMap) -> Option<SpanStatus> {
+    let code = headers.get("grpc-status")?.to_str().ok();
+    let code = code.and_then(|code| code.parse().ok());
     let status = code.and_then(SpanStatus::from_grpc);
     let status = status.unwrap_or(SpanStatus::Unknown);
-    span.set_status(status);
     span.set_data("rpc.response.status_code", status.as_str().to_uppercase());
+    Some(status)
 }
 
 const GRPC: Dialect = Dialect {

@@ -45,6 +45,12 @@ impl OpenScope {
         drop_work()
     }
 
+    /// Ends it as [`end`](Self::end) does, with this status where none was set.
+    pub(crate) fn end_as(&mut self, status: SpanStatus) {
+        self.run(|| set_dropped_as(status));
+        self.end();
+    }
+
     /// Ends it, and with it its transaction if it is that of one.
     #[inline]
     pub(crate) fn end(&mut self) {

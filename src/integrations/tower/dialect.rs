@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::protocol::SpanStatus;
 use crate::trace::Span;
 
 /// How those who speak through a server call things.
@@ -17,9 +18,12 @@ pub(in crate::integrations) struct Dialect {
     pub(in crate::integrations) client_address: fn(&Parts) -> Option<String>,
     /// Says on a root what else a request is.
     pub(in crate::integrations) describe: fn(&Span, &Parts),
-    /// Says on a root how it has ended, if the headers or trailers of a response say it.
-    pub(in crate::integrations) note_status: fn(&Span, &HeaderMap),
+    /// Says how it has ended, if the headers or trailers of a response say it.
+    pub(in crate::integrations) note_status: NoteStatus,
 }
+
+/// Reads a status out of headers or trailers.
+pub(super) type NoteStatus = fn(&Span, &HeaderMap) -> Option<SpanStatus>;
 
 /// Requests and responses and nothing more.
 pub(in crate::integrations) const HTTP: Dialect = Dialect {
@@ -29,5 +33,5 @@ pub(in crate::integrations) const HTTP: Dialect = Dialect {
     route: |_| None,
     client_address: |_| None,
     describe: |_, _| (),
-    note_status: |_, _| (),
+    note_status: |_, _| None,
 };

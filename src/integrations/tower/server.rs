@@ -132,7 +132,7 @@ impl ServerLayer {
         let mut exchange = Exchange::begin(transaction, self.client.as_ref(), arrival, |writer| {
             head.write(writer, dialect);
         });
-        exchange.change(|root| (dialect.describe)(root, request));
+        exchange.describe(|root| (dialect.describe)(root, request));
         exchange
     }
 }
@@ -257,11 +257,11 @@ where
             Ok(response) => {
                 exchange.respond(response.status().as_u16());
                 let note_status = this.dialect.note_status;
-                exchange.change(|root| note_status(root, response.headers()));
+                exchange.note_status(|root| note_status(root, response.headers()));
                 let (head, body) = response.into_parts();
                 let body = if is_last_of_http(head.status) {
                     let upgrade = head.headers.get(header::UPGRADE);
-                    exchange.change(|root| {
+                    exchange.describe(|root| {
                         let protocol = upgrade.and_then(|protocol| protocol.to_str().ok());
                         root.set_data(UPGRADE, protocol.unwrap_or("unknown"));
                     });

@@ -5,13 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, NoteStatus};
 use crate::integrations::server::Exchange;
-use crate::trace::Span;
 
 /// The body of a response of a [`Server`](super::Server).
 ///
@@ -22,7 +20,7 @@ pub struct ServerBody<B: Body> {
     inner: Option<B>,
     /// `None` once the transaction has ended.
     exchange: Option<Exchange>,
-    note_status: fn(&Span, &HeaderMap),
+    note_status: NoteStatus,
 }
 
 impl<B: Body> ServerBody<B> {
@@ -39,7 +37,7 @@ impl<B: Body> ServerBody<B> {
         Self {
             inner: Some(inner),
             exchange: None,
-            note_status: |_, _| (),
+            note_status: |_, _| None,
         }
     }
 
@@ -71,7 +69,7 @@ impl<B: Body> Body for ServerBody<B> {
                     exchange.add_body_bytes(data.remaining() as u64);
                 }
                 if let Some(trailers) = frame.trailers_ref() {
-                    exchange.change(|root| (this.note_status)(root, trailers));
+                    exchange.note_status(|root| (this.note_status)(root, trailers));
                 }
                 // Nobody asks a body for more that says it has no more.
                 if !this
