@@ -4,12 +4,10 @@ use std::io::Read;
 use std::thread;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::extract::Request;
 use axum::routing::get;
 use sentry::integrations::tower::{NewSentryLayer, SentryHttpLayer};
-use taskspan::{Instrument, Options};
+use taskspan::Options;
 use tokio::net::TcpListener;
 
 pub(crate) const SERVICES: [&str; 5] = [
@@ -55,14 +53,8 @@ pub(crate) async fn run(service: usize, dsn: &str) {
     axum::serve(listener, router).await.unwrap();
 }
 
-/// By hand, until there is a layer for it.
 fn with_taskspan(router: Router) -> Router {
-    router.layer(from_fn(async |request: Request, next: Next| -> Response {
-        let path = request.extensions().get::<MatchedPath>();
-        let path = path.map_or(request.uri().path(), MatchedPath::as_str);
-        let name = format!("{} {path}", request.method());
-        next.run(request).in_transaction("http.server", name).await
-    }))
+    router.layer(taskspan::axum::server_layer())
 }
 
 /// As its documentation says, for axum.

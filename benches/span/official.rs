@@ -211,7 +211,8 @@ fn in_span<F: Future>(parent: &Transaction, work: F) -> impl Future<Output = F::
     .bind_hub(hub)
 }
 
-const INCOMING: [(&str, &str); 2] = [
+/// What comes with a request from another service.
+pub(crate) const INCOMING: [(&str, &str); 2] = [
     (
         "sentry-trace",
         "771a43a4192642f0b136d5159a501700-7c51afd529da4a2a-1",

@@ -5,12 +5,14 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue};
 use support::meter::{Cost, Meter};
 use taskspan::local::Receiver;
 use taskspan::test::Sent;
-use taskspan::{Client, Instrument, Options};
+use taskspan::{Client, IncomingTrace, Instrument, Options};
 use tokio::runtime::Runtime;
 
+use crate::official::INCOMING;
 use crate::scenario::{Peer, SPANS, Scenario, State};
 use crate::work::{
     further_polls, in_tasks, never, open_spans, poll_to_end, ready_at_last, retained_by_polls,
@@ -160,11 +162,33 @@ impl Peer for Taskspan {
             Scenario::ScopeTag => self.in_state(state, || {
                 meter.repeat(SPANS, |_| taskspan::set_tag("tenant", black_box("acme")))
             }),
-            // There is no propagation yet.
-            Scenario::OutgoingHeaders | Scenario::IncomingHeaders => return None,
+            Scenario::OutgoingHeaders => self.in_state(state, || {
+                meter.repeat(SPANS, |_| {
+                    let mut headers = HeaderMap::new();
+                    if let Some(trace) = taskspan::outgoing_trace_to(black_box(URL)) {
+                        trace.inject(&mut headers);
+                    }
+                    black_box(headers);
+                })
+            }),
+            Scenario::IncomingHeaders => {
+                let headers = incoming_headers();
+                meter.repeat(SPANS, |_| {
+                    black_box(IncomingTrace::from_carrier(black_box(&headers)));
+                })
+            }
         };
         Some(cost)
     }
+}
+
+/// As they come from another service.
+fn incoming_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in INCOMING {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers
 }
 
 fn in_transaction((client, sent): &(Client, Sent), work: impl FnOnce() -> Cost) -> Cost {
@@ -187,3 +211,6 @@ fn span_with_attributes(n: u32) {
         span.set_data("rows", black_box(n));
     });
 }
+
+/// Where a request goes.
+const URL: &str = "https://api.example/items/7?page=2";
