@@ -41,6 +41,7 @@ mod queue;
 mod rate_limit;
 mod reporting;
 mod retry;
+mod share;
 mod shared;
 mod shorten;
 mod state;

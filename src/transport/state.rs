@@ -160,6 +160,11 @@ impl State {
         Some(receiver)
     }
 
+    /// Whether somebody waits for what is pending.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.phase != Phase::Open || !self.flushes.is_empty()
+    }
+
     /// Takes those who wait for nothing any more but the client report.
     pub(super) fn take_flushed(&mut self) -> impl Iterator<Item = Flush> {
         self.flushes.extract_if(.., |flush| flush.remaining == 0)

@@ -26,6 +26,7 @@ use super::pace::Pace;
 use super::rate_limit::RateLimits;
 use super::reporting::Reporting;
 use super::retry::{MAX_AGE, MAX_TRIES};
+use super::share::Share;
 use super::shared::Shared;
 use super::state::{Attention, Memory, Phase};
 use super::upload::{Finished, Upload, make_client, upload, upload_large};
@@ -55,6 +56,9 @@ pub(super) struct Worker {
     linger_until: Instant,
     reporting: Reporting,
     monitor: Monitor,
+    share: Share,
+    /// Whether somebody waits for what is pending, as of the last look.
+    is_waited_for: bool,
     /// Where it runs, to be noted should it panic there.
     runtime: Option<runtime::Id>,
     /// Whether the end of this worker is known already.
@@ -77,6 +81,8 @@ impl Worker {
             linger_until: now,
             reporting: Reporting::new(memory.attach_from, now),
             monitor: Monitor::new(now),
+            share: Share::new(now),
+            is_waited_for: false,
             runtime: None,
             ended: false,
             shared,
@@ -92,7 +98,9 @@ impl Worker {
             self.look(now);
             self.report_losses(now);
             // One at a time, so that neither uploads nor other tasks wait for long.
-            let until = if self.start_next(now) {
+            let started = self.start_next(now);
+            self.share.add(now.elapsed());
+            let until = if started {
                 None
             } else {
                 self.ended = self.is_done(now);
@@ -111,12 +119,14 @@ impl Worker {
     fn look(&mut self, now: Instant) {
         let mut state = self.shared.lock();
         self.abandoned = state.phase == Phase::Abandoned;
+        self.is_waited_for = state.is_waited_for();
         self.reporting.extend(state.take_flushed());
         let hurry = mem::take(&mut state.hurry);
         drop(state);
         if self.abandoned {
             self.pace.abandon();
         }
+        self.share.look(now);
         if self.monitor.is_due(now) {
             self.look_after_load(now);
         }
@@ -192,7 +202,15 @@ impl Worker {
     }
 
     fn may_start(&self, now: Instant) -> bool {
-        self.has_slot() && self.pace.probe_at(now).is_none()
+        self.has_slot() && self.starts_at(now).is_none()
+    }
+
+    /// When the next job may start, if that is not yet.
+    fn starts_at(&self, now: Instant) -> Option<Instant> {
+        let share = self.share.used_up_until(now);
+        // Who waits is the application too.
+        let share = share.filter(|_| !self.is_waited_for);
+        self.pace.probe_at(now).max(share)
     }
 
     fn has_slot(&self) -> bool {
@@ -265,7 +283,7 @@ impl Worker {
         let may_start = self.may_start(now);
         let mut until = self.reporting.alone_from();
         if self.has_slot() {
-            let next = self.pace.probe_at(now).or_else(|| self.first_due());
+            let next = self.starts_at(now).or_else(|| self.first_due());
             until = next.map_or(until, |next| next.min(until));
         }
         if self.is_under_load(now) {
@@ -300,8 +318,12 @@ impl Worker {
         let uploads = &mut self.uploads;
         let building = &mut self.building;
         let waiting = &mut self.waiting;
+        let share = &mut self.share;
         poll_fn(|context| {
-            if let Poll::Ready(Some(finished)) = uploads.poll_next_unpin(context) {
+            let begin = Instant::now();
+            let polled = uploads.poll_next_unpin(context);
+            share.add(begin.elapsed());
+            if let Poll::Ready(Some(finished)) = polled {
                 return Poll::Ready(Some(finished));
             }
             if let Poll::Ready(Some(built)) = building.poll_next_unpin(context) {
