@@ -26,7 +26,7 @@ fn main() {
     let arguments = Arguments::read();
     let role: Vec<&str> = arguments.others.iter().map(String::as_str).collect();
     match role[..] {
-        ["serve", latency] => serve(latency.parse().unwrap()).unwrap(),
+        ["serve", latency] => serve(latency).unwrap(),
         ["send", who, dsn, rate, seconds, deadline] => {
             let (rate, seconds) = (rate.parse().unwrap(), seconds.parse().unwrap());
             application::send(who, dsn, rate, seconds, time(deadline));

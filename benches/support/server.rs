@@ -22,8 +22,11 @@ pub struct Server {
 
 impl Server {
     /// Starts one. The program has to call [`serve`] when its arguments begin with `serve`.
-    pub fn start(latency: u64) -> io::Result<Self> {
-        let mut process = Process::start(&["serve", &latency.to_string()])?;
+    ///
+    /// It answers after so many milliseconds, or as `limited` at once that it wants no more
+    /// transactions today.
+    pub fn start(behaviour: &str) -> io::Result<Self> {
+        let mut process = Process::start(&["serve", behaviour])?;
         let dsn = format!("http://key@{}/1", process.read_line()?);
         Ok(Self { process, dsn })
     }
@@ -35,10 +38,15 @@ impl Server {
     }
 }
 
-/// Answers every request after so many milliseconds. Prints its address, and how many
+/// Answers every request as [`Server::start`] says. Prints its address, and how many
 /// transactions came when its input ends.
 #[expect(clippy::print_stdout, reason = "what the other process reads")]
-pub fn serve(latency: u64) -> io::Result<()> {
+pub fn serve(behaviour: &str) -> io::Result<()> {
+    let latency = Duration::from_millis(behaviour.parse().unwrap_or(0));
+    let answer = match behaviour {
+        "limited" => LIMITED,
+        _ => OK,
+    };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let count = Arc::new(AtomicU64::new(0));
     let theirs = Arc::clone(&count);
@@ -52,14 +60,18 @@ pub fn serve(latency: u64) -> io::Result<()> {
         println!("{}", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
-            let latency = Duration::from_millis(latency);
-            tokio::spawn(connection(stream, latency, Arc::clone(&theirs)));
+            tokio::spawn(connection(stream, latency, answer, Arc::clone(&theirs)));
         }
     })
 }
 
 /// `None` as soon as the connection has ended or makes no sense.
-async fn connection(mut stream: TcpStream, latency: Duration, count: Arc<AtomicU64>) -> Option<()> {
+async fn connection(
+    mut stream: TcpStream,
+    latency: Duration,
+    answer: &'static [u8],
+    count: Arc<AtomicU64>,
+) -> Option<()> {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     loop {
@@ -96,7 +108,10 @@ async fn connection(mut stream: TcpStream, latency: Duration, count: Arc<AtomicU
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
         stream.write_all(answer).await.ok()?;
     }
 }
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+const LIMITED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\
+    X-Sentry-Rate-Limits: 86400:transaction:key\r\n\r\n{}";
