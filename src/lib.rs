@@ -173,7 +173,7 @@ pub use crate::client::{Client, init};
 pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::error::InitError;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
-pub use crate::options::{Options, OptionsError};
+pub use crate::options::{Options, OptionsError, Spotlight};
 pub use crate::pattern::Pattern;
 pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};
 pub use crate::protocol::{DiscardReason, Level, Request, SpanStatus, TransactionSource, User};

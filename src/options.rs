@@ -1,6 +1,7 @@
 //! How a client is set up.
 
 mod reach;
+mod spotlight;
 mod traces;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::reach::Reach;
+pub use self::spotlight::Spotlight;
 pub(crate) use self::traces::Sampler;
 use self::traces::Traces;
 use crate::contexts;
@@ -58,6 +60,8 @@ pub struct Options {
     pub(crate) request_timeout: Duration,
     pub(crate) keep_alive: bool,
     reach: Reach,
+    /// `None` until it is set: then the environment decides.
+    spotlight: Option<Spotlight>,
     org_id: Option<u64>,
 }
 
@@ -91,6 +95,7 @@ enum Kind {
     Reserved,
     Forbidden(&'static str),
     Proxy,
+    Url,
     File(PemError),
 }
 
@@ -98,8 +103,9 @@ impl Options {
     /// Options for sending to the project that `dsn` names.
     ///
     /// With an empty text nothing is ever sent, as with [`Options::disabled`].
-    /// Nothing but [proxies](Self::http_proxy) and the [trace](crate::IncomingTrace::from_env) that
-    /// the process is part of is taken from the environment.
+    /// Nothing but [proxies](Self::http_proxy), [Spotlight](Self::spotlight) and the
+    /// [trace](crate::IncomingTrace::from_env) that the process is part of is taken from the
+    /// environment.
     ///
     /// # Errors
     ///
@@ -112,7 +118,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Options of a client that records and sends nothing.
+    /// Options of a client that records and sends nothing, unless [Spotlight](Self::spotlight) is on.
     pub fn disabled() -> Self {
         Self {
             dsn: None,
@@ -134,6 +140,7 @@ impl Options {
             request_timeout: Duration::from_secs(30),
             keep_alive: false,
             reach: Reach::default(),
+            spotlight: None,
             org_id: None,
         }
     }
@@ -148,8 +155,9 @@ impl Options {
     /// | `SENTRY_TRACES_SAMPLE_RATE` | [`traces_sample_rate`](Self::traces_sample_rate) |
     /// | `SENTRY_DEBUG` | [`debug`](Self::debug): `true`, `t`, `yes`, `y`, `on`, `1` or `false`, `f`, `no`, `n`, `off`, `0` in any case |
     ///
-    /// The variables of proxies and of a trace to continue are read too, though not only here: see
-    /// [`http_proxy`](Self::http_proxy) and [`IncomingTrace::from_env`](crate::IncomingTrace::from_env).
+    /// The variables of proxies, of Spotlight and of a trace to continue are read too, though not
+    /// only here: see [`http_proxy`](Self::http_proxy), [`spotlight`](Self::spotlight) and
+    /// [`IncomingTrace::from_env`](crate::IncomingTrace::from_env).
     ///
     /// Space around a value is left out, and a variable without a value is as good as none.
     /// Whatever is set afterwards by one of the methods wins.
@@ -259,7 +267,7 @@ impl Options {
 
     /// Whether the client says on standard error what it does and what goes wrong.
     ///
-    /// It does not by default.
+    /// It does not by default, but for what goes wrong with [Spotlight](Self::spotlight).
     pub fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
@@ -421,7 +429,7 @@ impl OptionsError {
     /// An error about a value that is shown as far as it may be.
     fn new(field: &'static str, value: &str, kind: Kind) -> Self {
         let value = match field {
-            "dsn" | DSN_VARIABLE => redacted(value),
+            "dsn" | DSN_VARIABLE | spotlight::OPTION => redacted(value),
             _ if reach::PROXIES.contains(&field) => redacted(value),
             _ => Cow::Borrowed(value),
         };
@@ -459,6 +467,7 @@ impl fmt::Display for OptionsError {
             Kind::Reserved => f.write_str("is a word that servers refuse"),
             Kind::Forbidden(what) => write!(f, "has {what} in it"),
             Kind::Proxy => f.write_str("is not the URL of an HTTP proxy"),
+            Kind::Url => f.write_str("is not a URL that begins with `http://` or `https://`"),
             Kind::File(error) => error.fmt(f),
         }
     }

@@ -63,10 +63,12 @@ impl Trace {
         refused: u32,
         scopes: Scopes,
     ) {
-        if !self.sampling.sampled {
-            if let Some(reason) = self.sampling.left_out_because() {
-                self.client.count_unsampled(reason);
-            }
+        if !self.sampling.sampled
+            && let Some(reason) = self.sampling.left_out_because()
+        {
+            self.client.count_unsampled(reason);
+        }
+        if !self.recorded {
             return;
         }
         let mut refused = refused;
@@ -136,7 +138,7 @@ impl Finished {
             .iter()
             .filter(|record| record.parent.task() != own.0)
             .count();
-        if outermost == 0 && refused > 0 {
+        if outermost == 0 && refused > 0 && trace.sampling.sampled {
             trace.client.count_refused_spans(refused);
         }
         let children = own.1.records.len() - usize::from(outermost == 1);
@@ -153,9 +155,12 @@ impl Finished {
         })
     }
 
-    /// Gives it to the client, and counts the spans that are not in it.
+    /// Gives it to the client, and counts the spans that are not in it if it is sampled.
     pub(super) fn deliver(self) {
         let client = self.trace.client.clone();
+        if !self.trace.sampling.sampled {
+            return client.show(self);
+        }
         let cut_off = self.children.saturating_sub(client.max_spans());
         let refused = self.refused.saturating_add(cut_off);
         if refused > 0 {

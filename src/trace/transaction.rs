@@ -262,15 +262,16 @@ impl TransactionBuilder {
                 Sampling::decide(&client, explicit, &context, rand)
             }
         };
-        let anchor = if sampling.sampled {
+        let recorded = sampling.sampled || client.has_spotlight();
+        let anchor = if recorded {
             Anchor::now()
         } else {
-            Anchor::UNSAMPLED
+            Anchor::UNRECORDED
         };
         let mut start = anchor.ticks();
         if let Some(more) = &mut more {
             start = more.start.map_or(start, |time| anchor.ticks_at(time));
-            if let Some(request) = more.request.take().filter(|_| sampling.sampled) {
+            if let Some(request) = more.request.take().filter(|_| recorded) {
                 scopes.isolation.set_request(request);
             }
         }
@@ -290,6 +291,7 @@ impl TransactionBuilder {
             id_seed,
             parent,
             sampling,
+            recorded,
             name: Mutex::new(Name {
                 text: self.name,
                 source: self.source,
@@ -305,7 +307,7 @@ impl TransactionBuilder {
             shared: Mutex::new(None),
         };
         let mut buffer = SpanBuffer::default();
-        if trace.sampling.sampled {
+        if recorded {
             buffer = trace.client.buffers().take();
             buffer.records.push(record);
             for (key, value) in more.map(|more| more.attributes).unwrap_or_default() {
