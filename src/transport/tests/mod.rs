@@ -4,6 +4,7 @@ mod answers;
 mod lifecycle;
 mod losses;
 mod server;
+mod spotlight;
 
 use std::collections::BTreeMap;
 use std::fmt;
