@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/http.rs"]
+mod http;
+
 use std::env;
 use std::future::ready;
 use std::process::Command;
@@ -12,11 +15,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use taskspan::local::{Delivery, Receiver};
 use taskspan::{Client, DeliveryReport, IncomingTrace, InitError, Instrument, Options, Spotlight};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::http::read_request;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -258,23 +263,12 @@ async fn answering(status: &'static str) -> (String, Arc<AtomicUsize>) {
     (url, answered)
 }
 
-/// Reads one request that has a `Content-Length`, and answers it.
+/// Reads one request, and answers it.
 async fn answer(mut connection: TcpStream, status: &'static str, counter: Arc<AtomicUsize>) {
-    let mut request = String::new();
-    let mut bytes = [0; 4_096];
-    while let Ok(read @ 1..) = connection.read(&mut bytes).await {
-        request.push_str(&String::from_utf8_lossy(&bytes[..read]));
-        let Some((head, body)) = request.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let (_, length) = head.split_once("content-length: ").unwrap();
-        if body.len() < length.lines().next().unwrap().parse().unwrap() {
-            continue;
-        }
+    if read_request(&mut connection).await.is_some() {
         counter.fetch_add(1, Ordering::SeqCst);
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         let _ = connection.write_all(answer.as_bytes()).await;
-        return;
     }
 }
 
