@@ -138,9 +138,7 @@ impl fmt::Display for Topic {
             Self::Unreachable => "the server cannot be reached, and will be tried again",
             Self::Timeout => "the server does not answer in time, and will be tried again",
             Self::Spotlight => "Spotlight does not take what it is sent, and will be tried again",
-            Self::SpotlightVariable => {
-                "`SENTRY_SPOTLIGHT` is neither a switch nor the URL of Spotlight, which gets nothing"
-            }
+            Self::SpotlightVariable => "Spotlight gets nothing",
             Self::SpotlightOption => {
                 "`SENTRY_SPOTLIGHT` is not obeyed: the option `spotlight` names a URL"
             }

@@ -429,7 +429,7 @@ impl OptionsError {
     /// An error about a value that is shown as far as it may be.
     fn new(field: &'static str, value: &str, kind: Kind) -> Self {
         let value = match field {
-            "dsn" | DSN_VARIABLE | spotlight::OPTION => redacted(value),
+            "dsn" | DSN_VARIABLE | spotlight::OPTION | spotlight::VARIABLE => redacted(value),
             _ if reach::PROXIES.contains(&field) => redacted(value),
             _ => Cow::Borrowed(value),
         };

@@ -29,7 +29,7 @@ use crate::transport::{DeliveryReport, DropReason, Ledger};
 
 /// Makes a client that keeps what it would send, and the place where to find it.
 ///
-/// Any DSN in the options is ignored; everything else is obeyed, so without a
+/// Any DSN in the options is ignored, and Spotlight as well; everything else is obeyed, so without a
 /// `traces_sample_rate` nothing is recorded.
 #[expect(clippy::needless_pass_by_value, reason = "as `Client::new` takes them")]
 pub fn client(options: Options) -> (Client, Sent) {

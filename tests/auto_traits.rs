@@ -56,6 +56,7 @@ fn every_public_type_may_go_anywhere() {
         taskspan::SpanBuilder,
         taskspan::SpanId,
         taskspan::SpanStatus,
+        taskspan::Spotlight,
         taskspan::Tally,
         taskspan::TraceId,
         taskspan::TransactionBuilder,

@@ -306,6 +306,21 @@ async fn spotlight_that_fails_is_in_nobodys_way() {
 }
 
 #[tokio::test]
+async fn spotlight_goes_on_where_the_server_fails() {
+    let (listener, _) = silent();
+    let dead = format!("http://k@{}/1", listener.local_addr().unwrap());
+    drop(listener);
+    let spotlight = Receiver::start().await.unwrap();
+    let client = sampled(&dead, stream(&spotlight));
+    for _ in 0..50 {
+        transaction(&client, "t").await;
+    }
+    timeout(SOON, spotlight.wait_for(50)).await.unwrap();
+    let report = client.stats();
+    assert_eq!(report.transactions.pending, 50, "{report}");
+}
+
+#[tokio::test]
 async fn a_deadline_holds_for_spotlight_as_well() {
     let (_listener, url) = silent();
     let client = Client::new(Options::default().spotlight(url)).unwrap();
@@ -422,7 +437,7 @@ fn the_variable_is_read_and_failures_are_said_once() {
             "unset",
             "enabled",
             0,
-            Some("neither a switch nor the URL of Spotlight, which gets nothing: enabled"),
+            Some(r#"gets nothing: SENTRY_SPOTLIGHT = "enabled" is not a URL that begins with"#),
         ),
     ] {
         let before = spotlight.counts().transactions;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use http::Uri;
 use url::Url;
 
-use super::{Kind, Options, OptionsError, parse_switch, read_variable, redacted};
+use super::{Kind, Options, OptionsError, parse_switch, read_variable};
 use crate::diagnostics::{self, Topic};
 
 /// Whether and where [Spotlight](https://spotlightjs.com) is shown what a program sends.
@@ -64,11 +64,23 @@ impl Options {
     /// begin with `http://` or `https://` is an error when a client is made.
     ///
     /// ```
-    /// use taskspan::Options;
+    /// use std::time::Duration;
     ///
-    /// let options = Options::default().spotlight(cfg!(debug_assertions));
-    /// let elsewhere = Options::default().spotlight("http://10.0.0.5:8969/stream");
-    /// # drop((options, elsewhere));
+    /// use taskspan::local::Receiver;
+    /// use taskspan::{Client, Instrument, Options};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A receiver in this process stands in for Spotlight.
+    /// let receiver = Receiver::start().await?;
+    /// let url = format!("http://{}/stream", receiver.local_addr());
+    ///
+    /// let client = Client::new(Options::default().spotlight(url))?;
+    /// async {}.in_transaction("task", "t").with_client(&client).await;
+    /// client.close(Duration::from_secs(2)).await;
+    /// assert_eq!(receiver.transactions()[0].name, "t");
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn spotlight(mut self, spotlight: impl Into<Spotlight>) -> Self {
         self.spotlight = Some(spotlight.into());
@@ -84,34 +96,31 @@ impl Options {
         &self,
         lookup: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Option<Uri>, OptionsError> {
-        // What is not UTF-8 is not a URL either.
-        let variable = read_variable(lookup, VARIABLE).unwrap_or_else(|_| Some(String::new()));
+        let variable = read_variable(lookup, VARIABLE);
         let on = match &self.spotlight {
             Some(Spotlight::Off) => return Ok(None),
             Some(Spotlight::Url(url)) => {
-                if variable.is_some() {
+                if !matches!(variable, Ok(None)) {
                     diagnostics::once_in_any_case(Topic::SpotlightOption, None);
                 }
-                let error = || OptionsError::new(OPTION, url, Kind::Url);
-                return parse_url(url).map(Some).ok_or_else(error);
+                return parse_url(OPTION, url).map(Some);
             }
             Some(Spotlight::On) => true,
             None => false,
         };
-        let default = Uri::from_static(DEFAULT_URL);
-        let Some(text) = variable else {
-            return Ok(on.then_some(default));
-        };
-        if let Some(switch) = parse_switch(&text) {
-            return Ok((on || switch).then_some(default));
-        }
-        let url = parse_url(&text);
-        if url.is_none() {
+        let default = |on: bool| on.then(|| Uri::from_static(DEFAULT_URL));
+        let url = variable.and_then(|variable| match variable {
+            None => Ok(default(on)),
+            Some(text) => match parse_switch(&text) {
+                Some(switch) => Ok(default(on || switch)),
+                None => parse_url(VARIABLE, &text).map(Some),
+            },
+        });
+        Ok(url.unwrap_or_else(|error| {
             // A tool for development is no reason for a program not to start.
-            let text = redacted(&text);
-            diagnostics::once_in_any_case(Topic::SpotlightVariable, Some(&text));
-        }
-        Ok(url)
+            diagnostics::once_in_any_case(Topic::SpotlightVariable, Some(&error));
+            None
+        }))
     }
 }
 
@@ -134,17 +143,19 @@ impl From<String> for Spotlight {
 }
 
 /// Reads a URL that can be posted to.
-fn parse_url(text: &str) -> Option<Uri> {
-    let url = Url::parse(text).ok()?;
-    let is_http = ["http", "https"].contains(&url.scheme());
-    // Nobody would be told of a user.
-    let is_usable = is_http && url.username().is_empty() && url.password().is_none();
-    is_usable.then(|| url.as_str().parse().ok())?
+fn parse_url(field: &'static str, text: &str) -> Result<Uri, OptionsError> {
+    let usable = Url::parse(text).ok().filter(|url| {
+        let is_http = ["http", "https"].contains(&url.scheme());
+        // Nobody would be told of a user.
+        is_http && url.username().is_empty() && url.password().is_none()
+    });
+    usable
+        .and_then(|url| url.as_str().parse().ok())
+        .ok_or_else(|| OptionsError::new(field, text, Kind::Url))
 }
 
-const VARIABLE: &str = "SENTRY_SPOTLIGHT";
-
 pub(super) const OPTION: &str = "spotlight";
+pub(super) const VARIABLE: &str = "SENTRY_SPOTLIGHT";
 
 const DEFAULT_URL: &str = "http://localhost:8969/stream";
 

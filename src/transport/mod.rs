@@ -15,6 +15,9 @@
 //! or flushed takes over. An envelope that was on its way then may arrive
 //! twice, with the same event id.
 //!
+//! A copy of all that may also go to a local viewer, on a way of its own
+//! beside this one: [`spotlight`].
+//!
 //! # Size
 //!
 //! Servers refuse what is too large. A transaction that is gets shortened, and

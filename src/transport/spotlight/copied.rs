@@ -8,7 +8,8 @@ use crate::transport::Payload;
 /// A payload with two ways to go, which is built once, for whichever comes first.
 ///
 /// So both are sent the same, and whatever the program does to a transaction
-/// when it is built is done once.
+/// when it is built is done once. Whoever comes second waits for the first, no
+/// longer than it takes to build.
 #[derive(Clone)]
 pub(super) struct Copied {
     spans: u32,
