@@ -14,11 +14,12 @@ use crate::contexts;
 use crate::diagnostics;
 use crate::dsn::Dsn;
 use crate::error::InitError;
+use crate::filter::Filters;
 use crate::options::{BeforeBreadcrumb, Options, OptionsError, Sampler};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
-use crate::protocol::{self, Breadcrumb, Category, DiscardReason, Sdk};
+use crate::protocol::{Breadcrumb, Category, DiscardReason, Sdk};
 use crate::trace::{BufferPool, Finished};
-use crate::transport::{Config, DeliveryReport, HttpConfig, Payload, Sidecar, Transport};
+use crate::transport::{Build, Config, DeliveryReport, HttpConfig, Payload, Sidecar, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -51,7 +52,10 @@ struct Inner {
     trace_of_process: OnceLock<Arc<PropagationContext>>,
     max_breadcrumbs: usize,
     before_breadcrumb: Option<BeforeBreadcrumb>,
+    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    sends_default_pii: bool,
     max_spans: u32,
+    filters: Filters,
     identity: Identity,
     buffers: BufferPool,
     delivery: Delivery,
@@ -175,11 +179,13 @@ impl Client {
             sample_rate: options.sample_rate(),
             sampler: options.sampler().cloned(),
             propagation,
-            trace_at_start: at_start.remote.is_some().then(|| Arc::new(at_start)),
+            trace_at_start: at_start.map(Arc::new),
             trace_of_process: OnceLock::new(),
             max_breadcrumbs: options.max_breadcrumbs,
             before_breadcrumb: options.before_breadcrumb.clone(),
+            sends_default_pii: options.send_default_pii,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            filters: options.filters.clone(),
             identity,
             buffers: BufferPool::default(),
             delivery,
@@ -219,7 +225,12 @@ impl Client {
         let start = Instant::now();
         let report = match &self.inner.delivery {
             Delivery::Server(transport) => transport.flush(deadline).await,
-            _ => self.stats(),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => {
+                memory.drain(deadline).await;
+                memory.stats()
+            }
+            Delivery::Disabled => self.stats(),
         };
         if let Some(sidecar) = &self.inner.sidecar {
             // Last, as the server's client reports are copied.
@@ -254,9 +265,15 @@ impl Client {
         let start = Instant::now();
         let report = match &self.inner.delivery {
             Delivery::Server(transport) => transport.close(deadline).await,
-            _ => self.stats(),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => {
+                memory.drain(deadline).await;
+                memory.stats()
+            }
+            Delivery::Disabled => self.stats(),
         };
         if let Some(sidecar) = &self.inner.sidecar {
+            // Last, as the server's client reports are copied.
             sidecar
                 .close(deadline.saturating_sub(start.elapsed()))
                 .await;
@@ -308,6 +325,12 @@ impl Client {
         })
     }
 
+    /// Whether integrations may send personal data.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn sends_default_pii(&self) -> bool {
+        self.inner.sends_default_pii
+    }
+
     pub(crate) fn max_breadcrumbs(&self) -> usize {
         self.inner.max_breadcrumbs
     }
@@ -320,8 +343,23 @@ impl Client {
         }
     }
 
+    /// How many spans of a transaction are recorded below its root: more than are sent, where
+    /// some of them are left out.
     pub(crate) fn max_spans(&self) -> u32 {
+        let factor = match self.inner.filters.min_span_duration {
+            Duration::ZERO => 1,
+            _ => RECORDED_FOR_EACH_SENT,
+        };
+        self.inner.max_spans.saturating_mul(factor)
+    }
+
+    /// How many spans of a transaction are sent below its root.
+    pub(crate) fn max_sent_spans(&self) -> u32 {
         self.inner.max_spans
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.inner.filters
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -411,8 +449,9 @@ impl Payload for Finished {
         Self::size(self)
     }
 
-    fn into_transaction(self: Box<Self>) -> protocol::Transaction {
-        Self::into_transaction(*self)
+    fn build(self: Box<Self>) -> Build {
+        let client = self.client().clone();
+        client.filters().apply(self.assemble())
     }
 }
 
@@ -438,5 +477,8 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+/// How many spans are recorded for each that may be sent, where short ones are left out.
+const RECORDED_FOR_EACH_SENT: u32 = 10;
 
 static INSTALLED: RwLock<Option<Client>> = RwLock::new(None);

@@ -79,7 +79,7 @@ pub(crate) fn calibrate() {
 }
 
 /// The time between two readings, the earlier one first.
-fn span(from: Ticks, to: Ticks) -> Duration {
+pub(crate) fn span(from: Ticks, to: Ticks) -> Duration {
     Duration::from_nanos(CLOCK.delta_as_nanos(0, to.0.abs_diff(from.0)))
 }
 

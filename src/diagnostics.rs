@@ -35,6 +35,10 @@ pub(crate) enum Topic {
     SpotlightVariable,
     /// `SENTRY_SPOTLIGHT` says something, and the option names another URL.
     SpotlightOption,
+    /// A callback of the program panicked.
+    EventProcessorPanicked,
+    BeforeSendSpanPanicked,
+    BeforeSendTransactionPanicked,
     /// Something is lost for the first time for this reason.
     Lost(DropReason),
 }
@@ -114,6 +118,9 @@ impl Topic {
             Self::SpotlightVariable => 30,
             Self::SpotlightOption => 31,
             Self::Lost(reason) => 8 + reason.index(),
+            Self::EventProcessorPanicked => 24,
+            Self::BeforeSendSpanPanicked => 25,
+            Self::BeforeSendTransactionPanicked => 26,
         }
     }
 }
@@ -141,6 +148,15 @@ impl fmt::Display for Topic {
             Self::SpotlightVariable => "Spotlight gets nothing",
             Self::SpotlightOption => {
                 "`SENTRY_SPOTLIGHT` is not obeyed: the option `spotlight` names a URL"
+            }
+            Self::EventProcessorPanicked => {
+                "an event processor panicked: the transaction is dropped"
+            }
+            Self::BeforeSendSpanPanicked => {
+                "`before_send_span` panicked: the span is sent unchanged"
+            }
+            Self::BeforeSendTransactionPanicked => {
+                "`before_send_transaction` panicked: the transaction is dropped"
             }
             Self::Lost(reason) => {
                 return write!(f, "transactions or spans are being lost: {}", reason.as_str());

@@ -95,6 +95,15 @@
 //! the future. A task that is aborted ends only when the runtime has got to it, and so may outlive
 //! a transaction that ends at the same moment; `join_set.shutdown().await` waits for that.
 //!
+//! # What is left out, and what is changed
+//!
+//! Spans and transactions that nobody wants are left out by [`Options::ignore_transactions`],
+//! [`Options::ignore_spans`], [`Options::trace_ignore_status_codes`] and
+//! [`Options::min_span_duration`]. The program's own code changes or drops what is sent:
+//! [`Options::event_processor`], [`Scope::add_event_processor`], [`Options::before_send_span`] and
+//! [`Options::before_send_transaction`]. All of it runs on the background task, and a panic there
+//! costs one transaction at most.
+//!
 //! # Before the program ends
 //!
 //! Transactions are sent in the background, and those that still wait when the process ends are
@@ -154,11 +163,15 @@ mod contexts;
 mod diagnostics;
 mod dsn;
 mod error;
+mod fields;
+mod filter;
 mod id;
+mod integrations;
 #[cfg(feature = "local")]
 pub mod local;
 mod options;
 mod pattern;
+mod privacy;
 mod propagation;
 pub mod protocol;
 mod scope;
@@ -172,7 +185,14 @@ mod transport;
 pub use crate::client::{Client, init};
 pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::error::InitError;
+pub use crate::filter::SpanRule;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
+#[cfg(feature = "axum")]
+pub use crate::integrations::axum;
+#[cfg(feature = "tonic")]
+pub use crate::integrations::tonic;
+#[cfg(feature = "tower")]
+pub use crate::integrations::tower;
 pub use crate::options::{Options, OptionsError, Spotlight};
 pub use crate::pattern::Pattern;
 pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};

@@ -1,5 +1,6 @@
 //! How a client is set up.
 
+mod filters;
 mod reach;
 mod spotlight;
 mod traces;
@@ -18,6 +19,7 @@ use self::traces::Traces;
 use crate::contexts;
 use crate::diagnostics::{self, Topic};
 use crate::dsn::{Dsn, ParseDsnError};
+use crate::filter::Filters;
 use crate::protocol::Breadcrumb;
 use crate::scope::MAX_BREADCRUMBS;
 use crate::transport::{Compression, PemError};
@@ -59,6 +61,7 @@ pub struct Options {
     pub(crate) max_uploads: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) keep_alive: bool,
+    pub(crate) filters: Filters,
     reach: Reach,
     /// `None` until it is set: then the environment decides.
     spotlight: Option<Spotlight>,
@@ -139,6 +142,7 @@ impl Options {
             max_uploads: 64,
             request_timeout: Duration::from_secs(30),
             keep_alive: false,
+            filters: Filters::default(),
             reach: Reach::default(),
             spotlight: None,
             org_id: None,

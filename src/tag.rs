@@ -44,6 +44,12 @@ impl Tags {
     }
 }
 
+/// Makes tags fit that were changed after they had been made to fit. See [`Tags::finish`].
+pub(crate) fn make_valid(tags: &mut BTreeMap<Cow<'static, str>, String>, data: &mut Data) {
+    let set = std::mem::take(tags);
+    *tags = Tags { set }.finish(data);
+}
+
 /// The key as servers take it, `None` if there is no such form.
 #[expect(clippy::ptr_arg, reason = "a key that is borrowed for good stays so")]
 fn valid_key(key: &Cow<'static, str>) -> Option<Cow<'static, str>> {

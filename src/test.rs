@@ -18,19 +18,31 @@
 //! Nothing is shared between clients, so tests that use one each can run side by side.
 
 use std::fmt::Write as _;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time;
 
 use crate::client::Client;
 use crate::id::SpanId;
 use crate::options::Options;
 use crate::protocol::{DiscardReason, Span, Transaction};
 use crate::trace::Finished;
-use crate::transport::{DeliveryReport, DropReason, Ledger};
+use crate::transport::{Build, Built, DeliveryReport, DropReason, Ledger, Payload};
 
 /// Makes a client that keeps what it would send, and the place where to find it.
 ///
 /// Any DSN in the options is ignored, and Spotlight as well; everything else is obeyed, so without a
 /// `traces_sample_rate` nothing is recorded.
+///
+/// Filters and hooks run where a transaction ends. One that
+/// [`before_send_transaction`](Options::before_send_transaction) makes wait goes on as a task of
+/// the current runtime; [`Client::flush`] waits for it. Outside of a runtime it is dropped and
+/// counted as `internal_sdk_error`.
 #[expect(clippy::needless_pass_by_value, reason = "as `Client::new` takes them")]
 pub fn client(options: Options) -> (Client, Sent) {
     let memory = Arc::new(Memory::default());
@@ -57,6 +69,8 @@ struct Kept {
     transactions: Vec<Transaction>,
     ledger: Ledger,
     unsampled: u64,
+    /// Transactions that a hook makes wait.
+    waiting: Vec<JoinHandle<()>>,
 }
 
 impl Sent {
@@ -67,7 +81,7 @@ impl Sent {
 
     /// Takes all transactions so far out of memory.
     pub fn take(&self) -> Vec<Transaction> {
-        std::mem::take(&mut self.memory.lock().transactions)
+        mem::take(&mut self.memory.lock().transactions)
     }
 
     /// The [`tree`]s of all transactions, one after the other.
@@ -117,13 +131,56 @@ pub fn tree(transaction: &Transaction) -> String {
 }
 
 impl Memory {
-    pub(crate) fn keep(&self, finished: Finished) {
+    pub(crate) fn keep(self: &Arc<Self>, finished: Finished) {
         let spans = finished.spans().into();
-        let transaction = finished.into_transaction();
+        self.lock().ledger.admit(spans);
+        match Box::new(finished).build() {
+            Build::Ready(built) => self.settle(spans, built),
+            Build::Pending(building) => match Handle::try_current() {
+                Ok(runtime) => {
+                    let memory = Arc::clone(self);
+                    let task = async move { memory.settle(spans, building.await) };
+                    let task = runtime.spawn(task);
+                    let mut kept = self.lock();
+                    kept.waiting.retain(|task| !task.is_finished());
+                    kept.waiting.push(task);
+                }
+                Err(_) => {
+                    let reason = DiscardReason::InternalSdkError;
+                    self.lock().ledger.drop(reason.into(), spans);
+                }
+            },
+        }
+    }
+
+    /// Waits until no hook makes anything wait, or until the deadline.
+    pub(crate) async fn drain(&self, deadline: Duration) {
+        let mut waiting = mem::take(&mut self.lock().waiting);
+        if waiting.is_empty() || Handle::try_current().is_err() {
+            return;
+        }
+        // At the deadline the numbers say what is still pending.
+        let _ = time::timeout(deadline, join_all(&mut waiting)).await;
+        waiting.retain(|task| !task.is_finished());
+        self.lock().waiting.append(&mut waiting);
+    }
+
+    fn settle(&self, mut spans: u64, built: Built) {
         let mut kept = self.lock();
-        kept.ledger.admit(spans);
-        kept.ledger.accept(spans);
-        kept.transactions.push(transaction);
+        for (reason, removed) in built.removed {
+            let removed = removed.min(spans);
+            spans -= removed;
+            kept.ledger.drop_spans(reason.into(), removed);
+        }
+        match built.transaction {
+            Ok(transaction) => {
+                let added = (transaction.spans.len() as u64 + 1).saturating_sub(spans);
+                kept.ledger.add_spans(added);
+                kept.ledger.accept(spans + added);
+                kept.transactions.push(*transaction);
+            }
+            Err(reason) => kept.ledger.drop(reason.into(), spans),
+        }
     }
 
     pub(crate) fn count_unsampled(&self) {

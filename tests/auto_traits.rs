@@ -55,6 +55,7 @@ fn every_public_type_may_go_anywhere() {
         taskspan::Span,
         taskspan::SpanBuilder,
         taskspan::SpanId,
+        taskspan::SpanRule,
         taskspan::SpanStatus,
         taskspan::Spotlight,
         taskspan::Tally,

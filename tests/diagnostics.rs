@@ -38,13 +38,18 @@ fn everything_is_said_once_and_only_in_debug_mode() {
         "limit of spans",
         "lost: buffer_overflow",
         "cannot be reached",
+        "an event processor panicked",
+        "lost: event_processor",
+        "`before_send_span` panicked",
+        "`before_send_transaction` panicked",
+        "lost: before_send",
     ]
     .iter()
     .zip(&said)
     {
         assert!(line.contains(topic), "{topic}: {said:#?}");
     }
-    assert_eq!(said.len(), 6, "{said:#?}");
+    assert_eq!(said.len(), 11, "{said:#?}");
     assert!(said[5].contains("refused"), "{said:#?}");
     assert!(!said.concat().contains("secret"), "{said:#?}");
 }
@@ -67,5 +72,26 @@ async fn lose_everything(debug: bool) {
             .in_transaction("task", "t")
             .await;
         client.flush(Duration::from_millis(100)).await;
+    }
+    panic_everywhere(debug).await;
+}
+
+async fn panic_everywhere(debug: bool) {
+    fn fail<T>() -> T {
+        panic!("as the test wants it")
+    }
+    let options = || Options::default().debug(debug).traces_sample_rate(1.0);
+    for options in [
+        options().event_processor(|_| fail()),
+        options().before_send_span(|_| fail()),
+        options().before_send_transaction(|_| async { fail() }),
+    ] {
+        let (client, _) = taskspan::test::client(options);
+        for _ in 0..3 {
+            async { taskspan::span("a", "b").in_scope(|_| ()) }
+                .in_transaction("task", "t")
+                .with_client(&client)
+                .await;
+        }
     }
 }

@@ -192,6 +192,23 @@ async fn a_user_and_a_request_keep_what_is_short() {
 }
 
 #[tokio::test]
+async fn large_breadcrumbs_lose_the_oldest() {
+    let (transaction, report) = send(|| {
+        for number in 0..90 {
+            let message = format!("{number} {}", "m".repeat(12_000));
+            taskspan::add_breadcrumb(taskspan::protocol::Breadcrumb::new("test", message));
+        }
+    })
+    .await;
+    assert_eq!(dropped(&report), 0);
+    let values = &transaction.payload["breadcrumbs"]["values"];
+    let messages: Vec<_> = values.as_array().unwrap().iter().collect();
+    assert_eq!(messages.len(), 8);
+    assert!(messages[7]["message"].as_str().unwrap().starts_with("89 "));
+    assert!(root_data(&transaction).get("taskspan.shortened").is_none());
+}
+
+#[tokio::test]
 async fn a_deep_chain_loses_its_end() {
     let (transaction, report) = send(|| nested(600, &"w".repeat(3_000))).await;
     assert_eq!(report.spans.sampled, 601);

@@ -77,6 +77,8 @@ async fn everything() {
             method: Some("POST".into()),
             url: Some("https://shop.example/cart".into()),
             query_string: Some("a=1&b=2".into()),
+            // Written as the object that the protocol allows, for which the crate has no type.
+            cookies: BTreeMap::new(),
             headers: BTreeMap::from([("accept".into(), "*/*".into())]),
             data: Some("body".into()),
         });

@@ -477,3 +477,44 @@ async fn send(option: &str) {
         client.close(SOON).await;
     }
 }
+
+#[tokio::test]
+async fn hooks_run_once_and_for_both() {
+    for rate in [1.0, 0.0] {
+        let server = Receiver::start().await.unwrap();
+        let spotlight = Receiver::start().await.unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let options = Options::new(&server.dsn())
+            .unwrap()
+            .traces_sample_rate(rate)
+            .ignore_transactions(["ignored"])
+            .before_send_transaction(move |mut transaction| {
+                let call = counter.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    // Others are built and sent meanwhile.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    transaction.name = format!("{} {call}", transaction.name).into();
+                    (!transaction.name.starts_with("dropped")).then_some(transaction)
+                }
+            });
+        let client = Client::new(options.spotlight(stream(&spotlight))).unwrap();
+        for name in ["kept", "ignored", "dropped", "kept"] {
+            transaction(&client, name).await;
+        }
+        let report = client.close(SOON).await;
+
+        assert_eq!(calls.load(Ordering::SeqCst), 3);
+        assert_eq!(spotlight.counts().transactions, 2);
+        if rate > 0.0 {
+            assert_eq!(report.transactions.accepted, 2, "{report}");
+            assert_eq!(report.transactions.dropped(), 2, "{report}");
+            assert_eq!(items(&server.deliveries()), items(&spotlight.deliveries()));
+        } else {
+            assert_eq!(report.transactions.sampled, 0, "{report}");
+            assert_eq!(report.unsampled, 4);
+            let discarded: Vec<_> = server.counts().iter_discarded().map(|it| it.2).collect();
+            assert_eq!(discarded, [4, 4]);
+        }
+    }
+}

@@ -102,6 +102,7 @@ async fn a_transaction_is_written_to_the_letter() {
                 method: Some("POST".into()),
                 url: Some("https://shop.example/cart".into()),
                 query_string: Some("a=1&b=2".into()),
+                cookies: BTreeMap::new(),
                 headers: BTreeMap::from([("accept".into(), "*/*".into())]),
                 data: Some("body".into()),
             });

@@ -54,20 +54,15 @@ impl PropagationContext {
         }
     }
 
-    /// The trace that came in, or a new one if there is none that the policy lets one continue.
-    pub(crate) fn continuing(incoming: &IncomingTrace, policy: &Policy) -> Self {
+    /// The trace that came in, `None` if there is none that the policy lets one continue.
+    pub(crate) fn continuing(incoming: &IncomingTrace, policy: &Policy) -> Option<Self> {
         let header = incoming.sentry_trace.or_else(|| {
             let accepted = policy.accept_traceparent;
             incoming.traceparent.filter(|_| accepted)
         });
-        let context = incoming.sampling_context.as_deref();
-        match header {
-            Some(header) if policy.lets_continue(context) => Self::continued(
-                header,
-                incoming.sampling_context.clone().unwrap_or_default(),
-            ),
-            _ => Self::new(),
-        }
+        let context = &incoming.sampling_context;
+        let header = header.filter(|_| policy.lets_continue(context.as_deref()))?;
+        Some(Self::continued(header, context.clone().unwrap_or_default()))
     }
 
     fn continued(header: SentryTrace, sampling_context: Arc<DynamicSamplingContext>) -> Self {
@@ -118,7 +113,7 @@ impl PropagationContext {
 }
 
 impl Remote {
-    /// What came in, as it came, except for a decision that was made here and
+    /// What came in, as it came, except for another decision that was made here and
     /// for a random number that did not come along.
     pub(crate) fn passed_on(
         &self,
@@ -126,6 +121,9 @@ impl Remote {
         rand: SampleRand,
     ) -> Arc<DynamicSamplingContext> {
         let came_in = &self.sampling_context;
+        // The same decision stays as it is written, be its rate `1.0` or `1`.
+        let same = self.rate.zip(self.sampled);
+        let own_decision = own_decision.filter(|own| Some(*own) != same);
         if came_in.is_empty() || (own_decision.is_none() && self.has_rand) {
             return Arc::clone(came_in);
         }

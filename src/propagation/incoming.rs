@@ -97,6 +97,11 @@ impl IncomingTrace {
         }
     }
 
+    /// Whether nothing was read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sentry_trace.is_none() && self.traceparent.is_none()
+    }
+
     /// The trace, if there is a valid `sentry-trace`.
     pub fn trace_id(&self) -> Option<TraceId> {
         Some(self.sentry_trace?.trace_id)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use serde::ser::Error as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -33,8 +34,9 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// Returns the error of `value`'s own `Serialize` implementation, in which
-    /// case nothing is changed.
+    /// Returns the error of `value`'s own `Serialize` implementation, and one if
+    /// the value nests deeper than 100 levels, for which servers would refuse
+    /// everything. Nothing is changed then.
     pub fn insert<V>(
         &mut self,
         key: impl Into<Cow<'static, str>>,
@@ -43,7 +45,11 @@ impl Data {
     where
         V: Serialize + ?Sized,
     {
-        self.insert_raw(key.into(), serde_json::value::to_raw_value(value)?);
+        let value = serde_json::value::to_raw_value(value)?;
+        if depth(value.get()) > MAX_DEPTH {
+            return Err(serde_json::Error::custom("nested too deeply"));
+        }
+        self.insert_raw(key.into(), value);
         Ok(())
     }
 
@@ -91,7 +97,48 @@ impl fmt::Debug for Data {
     }
 }
 
+/// How many levels of lists and objects JSON text has.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            // What follows is part of the string, whatever it is.
+            b'\\' => drop(bytes.next()),
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 fn parse(text: &RawValue) -> Value {
     // A number of over 64 bits is valid JSON but no `Value`.
     serde_json::from_str(text.get()).unwrap_or_else(|_| Value::String(text.get().to_owned()))
+}
+
+/// Readers refuse JSON that is nested 128 levels deep, and with it the whole
+/// transaction, of which an attribute is the fifth level.
+const MAX_DEPTH: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nests_too_deeply_is_not_taken() {
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+        let mut data = Data::default();
+        data.insert("a", &nested(100)).unwrap();
+        assert!(data.insert("a", &nested(101)).is_err());
+        assert_eq!(data.get("a"), Some(nested(100)));
+        let brackets = r#"\"[[{"#.repeat(200);
+        data.insert("a", &brackets).unwrap();
+        assert_eq!(data.get("a"), Some(brackets.into()));
+    }
 }

@@ -58,6 +58,10 @@ struct ItemHeaders {
 impl Envelope {
     /// An envelope around one transaction.
     pub fn of_transaction(transaction: Transaction) -> Self {
+        Self::of_boxed(Box::new(transaction))
+    }
+
+    pub(crate) fn of_boxed(transaction: Box<Transaction>) -> Self {
         let headers = EnvelopeHeaders {
             event_id: Some(transaction.event_id),
             sent_at: None,
@@ -66,7 +70,7 @@ impl Envelope {
         };
         Self {
             headers,
-            items: vec![Item::Transaction(Box::new(transaction))],
+            items: vec![Item::Transaction(transaction)],
         }
     }
 

@@ -7,6 +7,7 @@ mod breadcrumb;
 mod client_report;
 mod data;
 mod envelope;
+mod request;
 pub(crate) mod sampling_context;
 mod sdk;
 mod span;
@@ -18,6 +19,7 @@ pub use self::breadcrumb::Breadcrumb;
 pub use self::client_report::{Category, ClientReport, DiscardReason, Discarded};
 pub use self::data::Data;
 pub use self::envelope::{Envelope, EnvelopeHeaders, Item};
+pub use self::request::Request;
 pub use self::sampling_context::DynamicSamplingContext;
 pub use self::sdk::{Sdk, SdkPackage};
 pub use self::span::{Span, SpanStatus, UnknownStatus};
@@ -25,4 +27,4 @@ pub use self::timestamp::Timestamp;
 pub use self::transaction::{
     Contexts, Level, TraceContext, Transaction, TransactionInfo, TransactionSource,
 };
-pub use self::user::{Request, User};
+pub use self::user::User;

@@ -154,7 +154,8 @@ fn write_values<S: Serializer>(values: &[Breadcrumb], serializer: S) -> Result<S
 }
 
 impl TransactionInfo {
-    pub(crate) fn new(source: TransactionSource) -> Self {
+    /// What is known of a name that comes from this source.
+    pub fn new(source: TransactionSource) -> Self {
         Self { source }
     }
 }

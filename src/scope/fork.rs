@@ -16,6 +16,7 @@ pub(crate) enum Layer {
 
 /// Scopes that take the place of the task's own while a part of its work runs.
 pub(crate) struct Fork {
+    layer: Layer,
     scopes: Scopes,
     /// What they are a part of where there is no task.
     own: Option<Box<TaskScope>>,
@@ -29,7 +30,11 @@ impl Fork {
             Layer::Current => &mut scopes.current,
             Layer::Isolation => &mut scopes.isolation,
         });
-        Self { scopes, own: None }
+        Self {
+            layer,
+            scopes,
+            own: None,
+        }
     }
 
     /// Makes the scopes those of the task until the returned guard is dropped.
@@ -50,7 +55,11 @@ impl Fork {
     /// Exchanges the scopes for those of the task, if there is one.
     fn swap(&mut self) -> bool {
         task::with(|task| {
-            mem::swap(&mut task.scopes, &mut self.scopes);
+            match self.layer {
+                // What is set meanwhile for all of the task's work stays.
+                Layer::Current => mem::swap(&mut task.scopes.current, &mut self.scopes.current),
+                Layer::Isolation => mem::swap(&mut task.scopes, &mut self.scopes),
+            }
             Some(())
         })
         .is_some()

@@ -25,6 +25,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::breadcrumbs::Breadcrumbs;
+use crate::filter::EventProcessor;
 use crate::protocol::{Breadcrumb, Level, Request, Transaction, User};
 use crate::tag::Tags;
 
@@ -54,6 +55,7 @@ struct ScopeData {
     request: Option<Request>,
     level: Option<Level>,
     breadcrumbs: Breadcrumbs,
+    processors: Vec<EventProcessor>,
 }
 
 /// The scopes of one task. Forks of them are copies: nothing comes back.
@@ -64,13 +66,19 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    /// Puts what is known on a transaction: the later, the more it counts.
-    pub(crate) fn apply_to(&self, transaction: &mut Transaction, tags: &mut Tags) {
-        for scope in [&global::snapshot(), &self.isolation, &self.current] {
+    /// Puts what is known on a transaction: the narrower the scope, the more it counts.
+    pub(crate) fn apply_to(&self, global: &Scope, transaction: &mut Transaction, tags: &mut Tags) {
+        for scope in [global, &self.isolation, &self.current] {
             scope.apply_to(transaction, tags);
         }
         let breadcrumbs = &mut transaction.breadcrumbs;
         breadcrumbs.sort_by_key(|breadcrumb| breadcrumb.timestamp);
+    }
+
+    /// The event processors in the order in which they run.
+    pub(crate) fn processors(&self, global: &Scope) -> Vec<EventProcessor> {
+        let scopes = [&self.isolation, &self.current, global];
+        scopes.map(Scope::processors).concat()
     }
 
     /// About how many bytes they hold on to, together with their clones.
@@ -102,25 +110,7 @@ impl Scope {
     pub fn set_user(&mut self, user: impl Into<Option<User>>) {
         let mut user = user.into();
         if let Some(user) = &mut user {
-            // A key that stands twice has readers refuse everything.
-            let User {
-                id,
-                username,
-                email,
-                ip_address,
-                other,
-            } = user;
-            for (name, field) in [
-                ("id", id),
-                ("username", username),
-                ("email", email),
-                ("ip_address", ip_address),
-            ] {
-                if field.is_some() {
-                    other.remove(name);
-                }
-            }
-            other.values_mut().for_each(|value| limit(value, MAX_DEPTH));
+            make_valid(user);
         }
         self.data().user = user;
     }
@@ -151,7 +141,7 @@ impl Scope {
     pub fn set_request(&mut self, request: impl Into<Option<Request>>) {
         let mut request = request.into();
         if let Some(data) = request.as_mut().and_then(|request| request.data.as_mut()) {
-            limit(data, MAX_DEPTH);
+            limit_depth(data);
         }
         self.data().request = request;
     }
@@ -168,7 +158,7 @@ impl Scope {
     /// [`max_breadcrumbs`](crate::Options::max_breadcrumbs).
     pub fn add_breadcrumb(&mut self, mut breadcrumb: Breadcrumb) {
         let data = breadcrumb.data.values_mut();
-        data.for_each(|value| limit(value, MAX_DEPTH));
+        data.for_each(limit_depth);
         self.data().breadcrumbs.push(Arc::new(breadcrumb));
     }
 
@@ -177,9 +167,50 @@ impl Scope {
         self.data().breadcrumbs = Breadcrumbs::default();
     }
 
-    /// Forgets everything.
+    /// Adds code that changes every transaction which ends under this scope, or drops it.
+    ///
+    /// It is one of the [event processors](crate::Options::event_processor), whose rules hold for
+    /// it, and runs before those of the client. Those of the task's scopes run before those of the
+    /// global scope, and in each of them the one that was added first.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+    /// async {
+    ///     taskspan::configure_scope(|scope| {
+    ///         scope.add_event_processor(|transaction| {
+    ///             let is_slow = transaction.spans.len() > 100;
+    ///             is_slow.then_some(transaction)
+    ///         });
+    ///     });
+    /// }
+    /// .in_transaction("task", "poll")
+    /// # .with_client(&client)
+    /// .await;
+    /// # assert!(sent.transactions().is_empty());
+    /// # }
+    /// ```
+    pub fn add_event_processor(
+        &mut self,
+        process: impl Fn(Transaction) -> Option<Transaction> + Send + Sync + 'static,
+    ) {
+        self.data().processors.push(EventProcessor::new(process));
+    }
+
+    /// Forgets everything but the event processors, as the protocol has it.
     pub fn clear(&mut self) {
+        let processors = self.processors().to_vec();
         self.data = None;
+        if !processors.is_empty() {
+            self.data().processors = processors;
+        }
+    }
+
+    pub(crate) fn processors(&self) -> &[EventProcessor] {
+        self.data
+            .as_ref()
+            .map_or(&[], |data| data.processors.as_slice())
     }
 
     /// Puts what is known here on a transaction, over what is there already.
@@ -226,6 +257,7 @@ impl Scope {
             size_of::<Breadcrumb>() + breadcrumb.message.len() + data.sum::<usize>()
         });
         size_of::<ScopeData>()
+            + size_of_val(data.processors.as_slice())
             + tags.sum::<usize>()
             + contexts.sum::<usize>()
             + user.map(size_of_value).sum::<usize>()
@@ -254,6 +286,9 @@ impl Scope {
         merge_values(&mut own.level, &before.level, &other.level);
         own.breadcrumbs
             .merge(&before.breadcrumbs, &other.breadcrumbs);
+        // They are only ever added, so both begin with those from before.
+        let added = other.processors.iter().skip(before.processors.len());
+        own.processors.extend(added.cloned());
     }
 
     fn data(&mut self) -> &mut ScopeData {
@@ -281,13 +316,13 @@ fn merge_values<T: Clone + PartialEq>(own: &mut T, before: &T, other: &T) {
 }
 
 /// A value as an object that servers read.
-fn context_of(value: impl Serialize) -> Value {
+pub(crate) fn context_of(value: impl Serialize) -> Value {
     let mut context = match serde_json::to_value(value) {
         Ok(object @ Value::Object(_)) => object,
         Ok(other) => serde_json::json!({ "value": other }),
         Err(error) => serde_json::json!({ "value": error.to_string() }),
     };
-    limit(&mut context, MAX_DEPTH);
+    limit_depth(&mut context);
     context
 }
 
@@ -305,6 +340,33 @@ fn size_of_value(value: &Value) -> usize {
         _ => 0,
     };
     size_of::<Value>() + within
+}
+
+/// Makes a user one that readers take: a key that stands twice has them refuse everything.
+pub(crate) fn make_valid(user: &mut User) {
+    let User {
+        id,
+        username,
+        email,
+        ip_address,
+        other,
+    } = user;
+    for (name, field) in [
+        ("id", id),
+        ("username", username),
+        ("email", email),
+        ("ip_address", ip_address),
+    ] {
+        if field.is_some() {
+            other.remove(name);
+        }
+    }
+    other.values_mut().for_each(limit_depth);
+}
+
+/// Takes out of a value what nests deeper than readers take.
+pub(crate) fn limit_depth(value: &mut Value) {
+    limit(value, MAX_DEPTH);
 }
 
 /// Takes out what nests deeper than `depth` levels.

@@ -11,11 +11,18 @@ use serde_json::value::RawValue;
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
 use super::record::{Change, Record, SpanNumber};
+#[cfg(feature = "_http-server")]
+use super::recorded_request::RecordedRequest;
 use super::shared::{Changes, NO_TASK};
-use super::{MAX_NAME, Name, Trace, cut};
+use super::short::remove_short;
+use super::{Name, Trace};
+use crate::client::Client;
 use crate::clock::Ticks;
-use crate::protocol::{self, Data, SpanStatus, Timestamp, TransactionSource};
-use crate::scope::Scopes;
+use crate::diagnostics::{self, Topic};
+use crate::fields;
+use crate::filter::EventProcessor;
+use crate::protocol::{self, Data, DiscardReason, SpanStatus, Timestamp, TransactionSource};
+use crate::scope::{Scope, Scopes, global};
 use crate::tag::Tags;
 
 /// All that was recorded of a transaction, as its tasks left it.
@@ -37,6 +44,15 @@ pub(crate) struct Finished {
     refused: u32,
 }
 
+/// A finished transaction, put together.
+pub(crate) struct Assembly {
+    pub(crate) transaction: Box<protocol::Transaction>,
+    /// Those of its scopes, in the order in which they run.
+    pub(crate) processors: Vec<EventProcessor>,
+    /// How many spans were left out, and why.
+    pub(crate) removed: Vec<(DiscardReason, u64)>,
+}
+
 /// What the root of a transaction is.
 enum Root {
     /// The span that it was started with.
@@ -47,11 +63,27 @@ enum Root {
 }
 
 /// A record on its way to the wire, and what was set on it.
-struct Assembled {
-    number: SpanNumber,
-    record: Record,
+pub(super) struct Assembled {
+    pub(super) number: SpanNumber,
+    pub(super) record: Record,
     tags: Tags,
     data: Data,
+    /// The request that a root answers.
+    #[cfg(feature = "_http-server")]
+    request: Option<RecordedRequest>,
+}
+
+impl Assembled {
+    fn new(number: SpanNumber, record: Record) -> Self {
+        Self {
+            number,
+            record,
+            tags: Tags::default(),
+            data: Data::default(),
+            #[cfg(feature = "_http-server")]
+            request: None,
+        }
+    }
 }
 
 impl Trace {
@@ -155,25 +187,25 @@ impl Finished {
         })
     }
 
-    /// Gives it to the client, and counts the spans that are not in it if it is sampled.
+    /// Gives it to the client, and counts the spans that were not recorded if it is sampled.
     pub(super) fn deliver(self) {
         let client = self.trace.client.clone();
         if !self.trace.sampling.sampled {
             return client.show(self);
         }
-        let cut_off = self.children.saturating_sub(client.max_spans());
-        let refused = self.refused.saturating_add(cut_off);
-        if refused > 0 {
-            client.count_refused_spans(refused);
+        if self.refused > 0 {
+            client.count_refused_spans(self.refused);
         }
         client.deliver(self);
     }
 
-    /// How many spans the transaction has, the root included.
+    /// How many spans are recorded, the root included. Not all of them may be sent.
     pub(crate) fn spans(&self) -> u32 {
-        self.children
-            .min(self.trace.client.max_spans())
-            .saturating_add(1)
+        self.children.saturating_add(1)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.trace.client
     }
 
     /// About how many bytes it holds on to.
@@ -190,16 +222,32 @@ impl Finished {
     }
 
     /// Puts the transaction together, in a form that no server refuses.
-    pub(crate) fn into_transaction(mut self) -> protocol::Transaction {
+    pub(crate) fn assemble(mut self) -> Assembly {
         let mut spans = self.collect();
         self.change(&mut spans);
         let root = self.take_root(&mut spans);
+        let mut removed = Vec::new();
+        let min_duration = self.trace.client.filters().min_span_duration;
+        if !min_duration.is_zero() {
+            let short = remove_short(&mut spans, min_duration);
+            removed.push((DiscardReason::Ignored, short));
+        }
+        let cut = self.cut_off(&mut spans);
+        if cut > 0 {
+            diagnostics::once(Topic::SpanLimit);
+            removed.push((DiscardReason::BufferOverflow, cut));
+        }
         let mut children = Vec::with_capacity(spans.len());
-        self.cut_off(&mut spans);
         for span in spans {
             children.push(self.child(span));
         }
-        self.transaction(root, children)
+        let global = global::snapshot();
+        let processors = self.scopes.processors(&global);
+        Assembly {
+            transaction: Box::new(self.transaction(root, children, &global)),
+            processors,
+            removed,
+        }
     }
 
     /// Brings all records together, ordered by their numbers, with their attributes.
@@ -213,12 +261,7 @@ impl Finished {
         for (task, buffer) in &mut buffers {
             for (index, record) in buffer.records.drain(..).enumerate() {
                 let number = SpanNumber::new(*task, index as u32);
-                spans.push(Assembled {
-                    number,
-                    record,
-                    tags: Tags::default(),
-                    data: Data::default(),
-                });
+                spans.push(Assembled::new(number, record));
             }
         }
         for (_, buffer) in buffers {
@@ -275,20 +318,15 @@ impl Finished {
         let name = self.trace.name().text;
         let mut record = Record::new("task".into(), name, "manual", spawned_by, start);
         record.apply(Change::End(self.ended.max(start), SpanStatus::Ok));
-        Assembled {
-            number,
-            record,
-            tags: Tags::default(),
-            data: Data::default(),
-        }
+        Assembled::new(number, record)
     }
 
-    /// Orders the spans by their start and cuts off the last ones over the limit.
-    fn cut_off(&self, spans: &mut Vec<Assembled>) {
+    /// Orders the spans by their start and cuts off the last ones over the limit. Returns how many.
+    fn cut_off(&self, spans: &mut Vec<Assembled>) -> u64 {
         spans.sort_by_key(|span| span.record.start);
-        let limit = self.trace.client.max_spans() as usize;
+        let limit = self.trace.client.max_sent_spans() as usize;
         if spans.len() <= limit {
-            return;
+            return 0;
         }
         let cut: BTreeMap<_, _> = spans
             .drain(limit..)
@@ -303,6 +341,7 @@ impl Finished {
                 span.record.parent = *parent;
             }
         }
+        cut.len() as u64
     }
 
     fn child(&self, span: Assembled) -> protocol::Span {
@@ -311,18 +350,19 @@ impl Finished {
             record,
             tags,
             mut data,
+            ..
         } = span;
         let (start, end) = self.times(&record);
         protocol::Span {
             trace_id: self.trace.trace_id,
             span_id: self.trace.span_id(number),
             parent_span_id: self.trace.span_id(record.parent),
-            op: cut(record.op, MAX_OP),
+            op: fields::op(record.op),
             description: record.name,
             start_timestamp: start,
             timestamp: end,
             status: record.status,
-            origin: origin(record.origin),
+            origin: fields::origin(record.origin.into()),
             tags: tags.finish(&mut data),
             data,
         }
@@ -335,12 +375,20 @@ impl Finished {
         (start, time_at(record.end).max(start))
     }
 
-    fn transaction(self, root: Assembled, spans: Vec<protocol::Span>) -> protocol::Transaction {
+    fn transaction(
+        self,
+        root: Assembled,
+        spans: Vec<protocol::Span>,
+        global: &Scope,
+    ) -> protocol::Transaction {
         let Assembled {
             number,
             record,
             tags,
-            data,
+            #[cfg_attr(not(feature = "_http-server"), expect(unused_mut))]
+            mut data,
+            #[cfg(feature = "_http-server")]
+            request,
         } = root;
         let (start, end) = self.times(&record);
         let trace = &self.trace;
@@ -360,7 +408,7 @@ impl Finished {
         } else {
             name.text
         };
-        let name = cut(name, MAX_NAME);
+        let name = fields::name(name);
         let identity = trace.client.identity();
         let mut transaction = protocol::Transaction {
             event_id: trace.event_id(number),
@@ -382,9 +430,9 @@ impl Finished {
                     trace_id: trace.trace_id,
                     span_id: trace.span_id(number),
                     parent_span_id: parent,
-                    op: cut(record.op, MAX_OP),
+                    op: fields::op(record.op),
                     status: record.status,
-                    origin: origin(record.origin),
+                    origin: fields::origin(record.origin.into()),
                     data: Data::default(),
                 },
                 others: identity.contexts.clone(),
@@ -394,9 +442,15 @@ impl Finished {
             sampling_context: Some(trace.envelope_sampling_context()),
             name,
         };
+        #[cfg(feature = "_http-server")]
+        if let Some(request) = request {
+            let personal = trace.client.sends_default_pii();
+            request.put_on(&mut transaction, &mut data, personal);
+        }
         // Later ones win: what was set on the root itself is known best.
         let mut all_tags = Tags::default();
-        self.scopes.apply_to(&mut transaction, &mut all_tags);
+        self.scopes
+            .apply_to(global, &mut transaction, &mut all_tags);
         let breadcrumbs = &mut transaction.breadcrumbs;
         let oldest = breadcrumbs
             .len()
@@ -415,15 +469,17 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
         let Ok(place) = spans.binary_search_by_key(&attribute.span, |span| span.number) else {
             continue;
         };
-        let Assembled { tags, data, .. } = &mut spans[place];
-        let text = String::from_utf8_lossy(text).into_owned();
+        let span = &mut spans[place];
+        let as_text = || String::from_utf8_lossy(text).into_owned();
         match attribute.kind {
-            Kind::Tag => tags.set(attribute.key.clone(), text),
+            Kind::Tag => span.tags.set(attribute.key.clone(), as_text()),
             Kind::Data => {
-                if let Ok(json) = RawValue::from_string(text) {
-                    data.insert_raw(attribute.key.clone(), json);
+                if let Ok(json) = RawValue::from_string(as_text()) {
+                    span.data.insert_raw(attribute.key.clone(), json);
                 }
             }
+            #[cfg(feature = "_http-server")]
+            Kind::Request => span.request = Some(RecordedRequest::new(text)),
         }
     }
 }
@@ -439,22 +495,3 @@ fn texts(records: &[Record]) -> usize {
         .map(|record| owned(&record.op) + owned(&record.name))
         .sum()
 }
-
-/// The origin of a span in the form that servers take: they refuse other characters.
-fn origin(origin: &'static str) -> Cow<'static, str> {
-    let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    if origin.is_empty() {
-        return "manual".into();
-    }
-    if origin.len() <= MAX_ORIGIN && origin.chars().all(valid) {
-        return origin.into();
-    }
-    let replaced = origin.chars().take(MAX_ORIGIN);
-    replaced.map(|c| if valid(c) { c } else { '_' }).collect()
-}
-
-/// Servers cut the origin of a span to so many characters.
-const MAX_ORIGIN: usize = 128;
-
-/// Servers cut the operation of a span to so many characters.
-const MAX_OP: usize = 128;

@@ -45,6 +45,9 @@ pub(crate) enum Kind {
     Tag,
     /// JSON.
     Data,
+    /// A request as [`RecordedRequest`](super::recorded_request::RecordedRequest) reads it, of a root.
+    #[cfg(feature = "_http-server")]
+    Request,
 }
 
 impl Attributes {
@@ -177,6 +180,12 @@ pub(crate) fn with_json(value: impl Serialize, f: impl FnOnce(&[u8])) {
 pub(crate) fn with_text(value: impl Display, f: impl FnOnce(&[u8])) {
     // Only an implementation of `Display` can fail, and then there is no text.
     with_scratch(f, |text| drop(write!(text, "{value}")));
+}
+
+/// Writes bytes and calls `f` with them.
+#[cfg(feature = "_http-server")]
+pub(crate) fn with_bytes(f: impl FnOnce(&[u8]), write: impl FnOnce(&mut Vec<u8>)) {
+    with_scratch(f, write);
 }
 
 fn with_scratch(f: impl FnOnce(&[u8]), write: impl FnOnce(&mut Vec<u8>)) {

@@ -60,10 +60,9 @@ impl Context {
     pub(super) fn in_trace(self, incoming: Option<&IncomingTrace>) -> Self {
         let client = self.client();
         let propagation = client.as_ref().map(|client| {
-            Arc::new(match incoming {
-                Some(incoming) => PropagationContext::continuing(incoming, client.propagation()),
-                None => PropagationContext::new(),
-            })
+            let policy = client.propagation();
+            let continued = incoming.and_then(|it| PropagationContext::continuing(it, policy));
+            Arc::new(continued.unwrap_or_else(PropagationContext::new))
         });
         Self {
             client,

@@ -10,14 +10,20 @@ mod attributes;
 mod buffer;
 mod context;
 mod future;
+mod open_scope;
 mod propagate;
 mod record;
+#[cfg(feature = "_http-server")]
+mod recorded_request;
+mod request;
 mod sampler;
 mod sampling;
 mod shared;
+mod short;
 mod span;
 mod span_builder;
 mod spawn;
+mod start;
 mod task;
 mod transaction;
 
@@ -35,8 +41,16 @@ use crate::propagation::{PropagationContext, Remote};
 use crate::protocol::{DynamicSamplingContext, TransactionSource};
 use crate::scope::Scopes;
 
-pub(crate) use self::assemble::Finished;
+pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
+#[cfg(feature = "_http-server")]
+pub(crate) use self::open_scope::OpenScope;
+#[cfg(feature = "_http-server")]
+pub(crate) use self::recorded_request::{Fields, RequestWriter};
+#[cfg(feature = "_http-server")]
+pub(crate) use self::request::RequestHead;
+#[cfg(feature = "_http-server")]
+pub(crate) use self::start::Arrival;
 pub(crate) use self::task::TaskSpans;
 
 pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr, WithScope};
@@ -154,17 +168,6 @@ impl Trace {
         }
     }
 }
-
-/// The first characters of a text.
-fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
-    match text.char_indices().nth(max_chars) {
-        None => text,
-        Some((end, _)) => Cow::Owned(text[..end].to_owned()),
-    }
-}
-
-/// Servers cut the name of a transaction to so many characters.
-const MAX_NAME: usize = 200;
 
 /// Maps numbers to numbers that look random, and no two of them to the same.
 fn mix(number: u64) -> u64 {

@@ -6,7 +6,8 @@ use std::fmt;
 use http::Extensions;
 use serde_json::Value;
 
-use crate::protocol::{Request, TransactionSource};
+use super::request::RequestHead;
+use crate::protocol::TransactionSource;
 
 /// What is known of a transaction when it is decided whether it is recorded.
 ///
@@ -17,7 +18,7 @@ pub struct SamplingContext<'a> {
     pub(super) origin: &'a str,
     pub(super) source: TransactionSource,
     pub(super) attributes: &'a [(Cow<'static, str>, Value)],
-    pub(super) request: Option<&'a Request>,
+    pub(super) request: Option<&'a dyn RequestHead>,
     pub(super) custom: Option<&'a Extensions>,
     pub(super) parent_sampled: Option<bool>,
     pub(super) parent_sample_rate: Option<f64>,
@@ -52,24 +53,24 @@ impl<'a> SamplingContext<'a> {
 
     /// The method of the HTTP request that the transaction answers.
     pub fn method(&self) -> Option<&'a str> {
-        self.request?.method.as_deref()
+        self.request?.method()
     }
 
-    /// The URL of the HTTP request that the transaction answers.
-    pub fn url(&self) -> Option<&'a str> {
-        self.request?.url.as_deref()
+    /// The URL of the HTTP request that the transaction answers, as far as it is known.
+    pub fn url(&self) -> Option<Cow<'a, str>> {
+        self.request?.url()
     }
 
-    /// The route that the request has taken, such as `/items/{id}`: the attribute `http.route`.
+    /// The route that the request has taken, such as `/items/{id}`: as an integration knows it, or
+    /// the attribute `http.route`.
     pub fn route(&self) -> Option<&'a str> {
-        self.attribute("http.route")?.as_str()
+        let known = self.request.and_then(|request| request.route());
+        known.or_else(|| self.attribute("http.route")?.as_str())
     }
 
-    /// A header of the HTTP request, by its name in lower case.
+    /// A header of the HTTP request, by its name in lower case, if it is text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        let headers = self.request?.headers.iter();
-        let mut headers = headers.filter(|(found, _)| found.eq_ignore_ascii_case(name));
-        headers.next().map(|(_, value)| value.as_str())
+        self.request?.header(name)
     }
 
     /// A value that was given for the sampler alone, by its type.

@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::Trace;
 use super::sampler::SamplingContext;
-use super::{MAX_NAME, Trace, cut};
 use crate::client::Client;
 use crate::diagnostics::{self, Topic};
+use crate::fields;
 use crate::propagation::{SampleRand, own_sampling_context};
 use crate::protocol::{DiscardReason, DynamicSamplingContext, TransactionSource};
 
@@ -142,9 +143,11 @@ impl Trace {
             }
             None => {
                 let name = self.name();
-                // A raw URL has identifiers in it and must not be propagated.
+                // A raw URL has identifiers in it and must not be propagated. Nor
+                // are there transactions where tracing is not switched on.
                 let good = name.source != TransactionSource::Url && !name.text.is_empty();
-                let name = good.then(|| cut(name.text, MAX_NAME));
+                let good = good && self.sampling.rate.is_some();
+                let name = good.then(|| fields::name(name.text));
                 Arc::new(self.own_sampling_context(name.as_deref()))
             }
         }

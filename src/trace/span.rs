@@ -15,6 +15,8 @@ use super::attributes::{self, Kind};
 use super::buffer::SpanBuffer;
 use super::context::Context;
 use super::record::{Change, SpanNumber};
+#[cfg(feature = "_http-server")]
+use super::recorded_request::RequestWriter;
 use super::span_builder::SpanBuilder;
 use super::task::in_task_of;
 use crate::clock::Ticks;
@@ -186,6 +188,17 @@ impl Span {
         if let Some(place) = self.recorded() {
             let key = key.into();
             attributes::with_json(value, |text| place.set(Kind::Data, key, text));
+        }
+    }
+
+    /// Records the request that a transaction answers.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn record_request(&self, write: impl FnOnce(&mut RequestWriter<'_>)) {
+        if let Some(place) = self.recorded() {
+            attributes::with_bytes(
+                |bytes| place.set(Kind::Request, Cow::Borrowed(""), bytes),
+                |bytes| write(&mut RequestWriter::new(bytes)),
+            );
         }
     }
 

@@ -1,29 +1,23 @@
-//! Starting transactions.
+//! Describing transactions.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 use http::Extensions;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::attributes::{self, Kind};
-use super::buffer::SpanBuffer;
 use super::context::Context;
 use super::future::InTransaction;
-use super::record::{Record, SpanNumber};
-use super::sampler::SamplingContext;
-use super::sampling::Sampling;
+#[cfg(feature = "_http-server")]
+use super::open_scope::OpenScope;
 use super::shared::{NO_TASK, ROOT_TASK};
 use super::span::{OpenSpan, Place, Span};
+use super::start::{Arrival, Started};
 use super::task::{DropAs, TaskSpans};
-use super::{Name, Trace};
-use crate::clock::Anchor;
-use crate::diagnostics::{self, Topic};
-use crate::id::TraceId;
-use crate::propagation::{IncomingTrace, SampleRand};
+#[cfg(feature = "_http-server")]
+use crate::client::Client;
+use crate::propagation::IncomingTrace;
 use crate::protocol::{Request, SpanStatus, TransactionSource};
 use crate::scope::task::{self, TaskScope};
 
@@ -31,22 +25,22 @@ use crate::scope::task::{self, TaskScope};
 #[derive(Clone, Debug)]
 #[must_use = "a transaction starts with `in_scope`, `instrument` or `start`"]
 pub struct TransactionBuilder {
-    op: Cow<'static, str>,
-    name: Cow<'static, str>,
-    origin: &'static str,
-    source: TransactionSource,
+    pub(super) op: Cow<'static, str>,
+    pub(super) name: Cow<'static, str>,
+    pub(super) origin: &'static str,
+    pub(super) source: TransactionSource,
     // What few transactions need is apart, so that the others are cheap to move.
-    more: Option<Box<More>>,
+    pub(super) more: Option<Box<More>>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct More {
-    start: Option<SystemTime>,
-    sampled: Option<bool>,
-    attributes: Vec<(Cow<'static, str>, Value)>,
-    request: Option<Request>,
-    custom: Extensions,
-    incoming: Option<IncomingTrace>,
+pub(super) struct More {
+    pub(super) start: Option<SystemTime>,
+    pub(super) sampled: Option<bool>,
+    pub(super) attributes: Vec<(Cow<'static, str>, Value)>,
+    pub(super) request: Option<Request>,
+    pub(super) custom: Extensions,
+    pub(super) incoming: Option<IncomingTrace>,
 }
 
 /// Describes a transaction: what kind of work it is, and the name it is grouped by.
@@ -151,7 +145,7 @@ impl TransactionBuilder {
     /// It ends as `ok` unless `f` sets another status, and as `internal_error`
     /// if `f` panics; the panic goes on.
     pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
-        let mut scope = self.open(Context::current());
+        let mut scope = self.open(Context::current(), None);
         if scope.is_none() {
             return f(&Span::none());
         }
@@ -181,9 +175,14 @@ impl TransactionBuilder {
     /// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of): the scope data that they
     /// leave behind becomes the transaction's.
     pub fn start(self) -> OpenSpan {
-        let Some((trace, buffer, context)) = self.trace(Context::current(), NO_TASK) else {
+        let Some(started) = self.begin(Context::current(), None, NO_TASK) else {
             return OpenSpan::new(Span::none());
         };
+        let Started {
+            trace,
+            buffer,
+            context,
+        } = started;
         {
             let mut shared = trace.shared();
             let shared = shared.get_or_insert_default();
@@ -194,8 +193,16 @@ impl TransactionBuilder {
     }
 
     /// Starts the transaction as a task of its own.
-    pub(super) fn open(self, context: Option<Context>) -> Option<Box<TaskScope>> {
-        let (trace, buffer, context) = self.trace(context, ROOT_TASK)?;
+    pub(super) fn open(
+        self,
+        context: Option<Context>,
+        arrival: Option<Arrival<'_>>,
+    ) -> Option<Box<TaskScope>> {
+        let Started {
+            trace,
+            buffer,
+            context,
+        } = self.begin(context, arrival, ROOT_TASK)?;
         Some(Box::new(TaskScope {
             client: context.client,
             spans: Some(TaskSpans::of_root(trace, buffer)),
@@ -204,124 +211,13 @@ impl TransactionBuilder {
         }))
     }
 
-    /// Decides about sampling and starts the clock.
-    fn trace(
-        self,
-        context: Option<Context>,
-        task: u32,
-    ) -> Option<(Arc<Trace>, SpanBuffer, Context)> {
-        let mut context = context.unwrap_or_default();
-        let mut more = self.more;
-        let incoming = more.as_mut().and_then(|more| more.incoming.take());
-        if let Some(incoming) = &incoming {
-            context = context.in_trace(Some(incoming));
-        }
-        let Some(client) = context.client() else {
-            diagnostics::once(Topic::NoClient);
-            return None;
+    /// Starts the transaction of a request that has arrived, under a client or the one of where it is.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn answer(self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
+        let context = match client {
+            Some(client) => Some(Context::of_client(client)),
+            None => Context::current(),
         };
-        let Context {
-            client: bound,
-            parent,
-            propagation,
-            mut scopes,
-        } = context;
-        let (id_seed, trace_id) = rand::random::<(u64, u128)>();
-        let (around, continued) = match (parent, &propagation) {
-            (Some(around), _) => (Some(around), None),
-            (None, Some(trace)) => (None, Some(Arc::clone(trace))),
-            (None, None) => (None, client.trace_at_start().cloned()),
-        };
-        let trace_id = match (&around, &continued) {
-            (Some((around, _)), _) => around.trace_id,
-            (None, Some(continued)) => continued.trace_id,
-            (None, None) => TraceId::from_random(trace_id),
-        };
-        let explicit = more.as_ref().and_then(|more| more.sampled);
-        let sampling = match &around {
-            Some((around, _)) if explicit.is_none() => around.sampling,
-            _ => {
-                let rand = match (&around, &continued) {
-                    (Some((around, _)), _) => around.sampling.rand,
-                    (None, Some(continued)) => continued.rand,
-                    (None, None) => SampleRand::of(trace_id),
-                };
-                let remote = continued.as_ref().and_then(|trace| trace.remote.as_ref());
-                let known = more.as_deref();
-                let context = SamplingContext {
-                    name: &self.name,
-                    op: &self.op,
-                    origin: self.origin,
-                    source: self.source,
-                    attributes: known.map(|more| &*more.attributes).unwrap_or_default(),
-                    request: known.and_then(|more| more.request.as_ref()),
-                    custom: known.map(|more| &more.custom),
-                    parent_sampled: remote.and_then(|remote| remote.sampled),
-                    parent_sample_rate: remote.and_then(|remote| remote.rate),
-                };
-                Sampling::decide(&client, explicit, &context, rand)
-            }
-        };
-        let recorded = sampling.sampled || client.has_spotlight();
-        let anchor = if recorded {
-            Anchor::now()
-        } else {
-            Anchor::UNRECORDED
-        };
-        let mut start = anchor.ticks();
-        if let Some(more) = &mut more {
-            start = more.start.map_or(start, |time| anchor.ticks_at(time));
-            if let Some(request) = more.request.take().filter(|_| recorded) {
-                scopes.isolation.set_request(request);
-            }
-        }
-        let root = SpanNumber::new(task, 0);
-        let record = Record::new(self.op, Cow::Borrowed(""), self.origin, root, start);
-        let parent = match (&around, &continued) {
-            (Some((around, number)), _) => Some(around.span_id(*number)),
-            (None, Some(continued)) => continued.remote.as_ref().map(|remote| remote.span_id),
-            (None, None) => None,
-        };
-        let head = around
-            .filter(|_| explicit.is_none())
-            .map(|(around, _)| around);
-        let trace = Trace {
-            client,
-            trace_id,
-            id_seed,
-            parent,
-            sampling,
-            recorded,
-            name: Mutex::new(Name {
-                text: self.name,
-                source: self.source,
-            }),
-            head,
-            continued,
-            frozen: OnceLock::new(),
-            anchor,
-            root,
-            reserved: AtomicU32::new(0),
-            changed_away: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            shared: Mutex::new(None),
-        };
-        let mut buffer = SpanBuffer::default();
-        if recorded {
-            buffer = trace.client.buffers().take();
-            buffer.records.push(record);
-            for (key, value) in more.map(|more| more.attributes).unwrap_or_default() {
-                attributes::with_json(value, |text| {
-                    buffer.attributes.push(root, Kind::Data, key, text);
-                });
-            }
-        }
-        let scope = Context {
-            client: bound,
-            parent: None,
-            propagation,
-            scopes,
-        };
-        Some((Arc::new(trace), buffer, scope))
+        OpenScope::new(self.open(context, Some(arrival)))
     }
 }

@@ -1,4 +1,4 @@
-//! From a payload to the body of a request.
+//! From a transaction to the body of a request.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,11 +8,11 @@ use bytes::Bytes;
 use flate2::{Compress, FlushCompress, Status};
 
 use super::discards::Unsent;
-use super::queue::Job;
-use super::{Compression, Payload, fit};
-use crate::protocol::{DiscardReason, Envelope, EnvelopeHeaders, Item};
+use super::job::Job;
+use super::{Compression, fit};
+use crate::protocol::{DiscardReason, Envelope, EnvelopeHeaders, Item, Transaction};
 
-/// A payload written as JSON, with all that a body needs except the time it is sent.
+/// A transaction written as JSON, with all that a body needs except the time it is sent.
 pub(super) struct Prepared {
     headers: EnvelopeHeaders,
     /// The lines of the items, each with its line end.
@@ -37,10 +37,10 @@ pub(super) struct Compressor {
 }
 
 impl Prepared {
-    /// Builds and writes what is to be sent, and makes it fit. `None`: that failed or panicked.
-    pub(super) fn new(payload: Box<dyn Payload>) -> Option<Self> {
+    /// Writes what is to be sent, and makes it fit. `None`: that failed or panicked.
+    pub(super) fn new(transaction: Box<Transaction>) -> Option<Self> {
         let write = move || {
-            let mut envelope = Envelope::of_transaction(payload.into_transaction());
+            let mut envelope = Envelope::of_boxed(transaction);
             let mut items = write_items(&envelope)?;
             let mut dropped_spans = 0;
             if fit::may_be_too_large(items.len()) {
@@ -84,7 +84,7 @@ impl Prepared {
 }
 
 impl Encoded {
-    /// Makes the body of a job. `None`: that failed, and the job is counted.
+    /// Makes the body of a job that was built. `None`: that failed, and the job is counted.
     pub(super) fn new(
         job: Job,
         unsent: Option<Unsent>,

@@ -12,7 +12,7 @@ use std::mem;
 use serde_json::{Map, Value};
 
 use super::shorten::{length, shorten};
-use crate::protocol::{Data, Request, Span, Transaction, User};
+use crate::protocol::{Breadcrumb, Data, Request, Span, Transaction, User};
 
 /// Whether a transaction of so many bytes may have to be made smaller.
 pub(super) fn may_be_too_large(bytes: usize) -> bool {
@@ -34,6 +34,10 @@ pub(super) fn fit(transaction: &mut Transaction) -> serde_json::Result<u32> {
     if list <= LIST && root + list <= ITEM {
         transaction.spans = spans;
         return Ok(0);
+    }
+    if root > ROOT {
+        drop_breadcrumbs(&mut transaction.breadcrumbs)?;
+        root = length(transaction)?;
     }
     if root > ROOT {
         shorten_root(transaction, root)?;
@@ -100,6 +104,20 @@ fn drop_leaves(spans: &mut Vec<Span>, lengths: &[usize], budget: usize) -> usize
     let mut stays = stays.into_iter();
     spans.retain(|_| stays.next() == Some(true));
     before - spans.len()
+}
+
+/// Drops the oldest breadcrumbs, until the rest has the size that they may have.
+fn drop_breadcrumbs(breadcrumbs: &mut Vec<Breadcrumb>) -> serde_json::Result<()> {
+    let (mut oldest, mut bytes) = (breadcrumbs.len(), 0);
+    while let Some(next) = oldest.checked_sub(1) {
+        bytes += length(&breadcrumbs[next])? + 1;
+        if bytes > BREADCRUMBS {
+            break;
+        }
+        oldest = next;
+    }
+    breadcrumbs.drain(..oldest);
+    Ok(())
 }
 
 /// Shortens what is set on a span, which has so many bytes.
@@ -231,15 +249,17 @@ fn to_user(mut map: Map<String, Value>) -> User {
 }
 
 fn to_request(mut map: Map<String, Value>) -> Request {
-    let headers = match map.remove("headers") {
-        Some(Value::Object(headers)) => to_strings(headers),
+    let mut texts = |name: &str| match map.remove(name) {
+        Some(Value::Object(texts)) => to_strings(texts),
         _ => BTreeMap::new(),
     };
+    let (cookies, headers) = (texts("cookies"), texts("headers"));
     let mut text = |name: &str| map.remove(name).and_then(to_string);
     Request {
         method: text("method"),
         url: text("url"),
         query_string: text("query_string"),
+        cookies,
         headers,
         data: map.remove("data"),
     }
@@ -258,6 +278,8 @@ const ITEM: usize = 990_000;
 const LIST: usize = 800_000;
 /// How many bytes the root may have without its spans, once not everything fits.
 const ROOT: usize = 400_000;
+/// How many bytes of these the breadcrumbs may have.
+const BREADCRUMBS: usize = 100_000;
 /// How many bytes one span may have, once not everything fits.
 const SPAN: usize = 100_000;
 /// A comma, and what servers add to a span before they measure it: its exclusive time.

@@ -140,6 +140,11 @@ impl Ledger {
         self.spans.drop(reason, spans);
     }
 
+    /// Spans came on top of those that a pending transaction was admitted with.
+    pub(crate) fn add_spans(&mut self, spans: u64) {
+        self.spans.admit(spans);
+    }
+
     /// Something was lost that never was pending.
     pub(crate) fn lose(&mut self, reason: DropReason, transactions: u64, spans: u64) {
         diagnostics::once(Topic::Lost(reason));

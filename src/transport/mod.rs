@@ -1,19 +1,19 @@
 //! Delivery: from something finished to an answer of the server.
 //!
 //! ```text
-//! submit ─► queue, bounded ─► worker task ─► write ─► compress ─► upload, many in flight
+//! submit ─► queue, bounded ─► worker task ─► build ─► write ─► compress ─► upload, many in flight
 //!                               rate limits, retries, client reports: plain fields of the task
 //! ```
 //!
 //! Nothing in here knows what a span is: a [`Payload`] says how much it counts
-//! for and how to write it.
+//! for and how to build it, which may take its time and may end in nothing.
 //!
 //! Whatever is submitted ends in exactly one counter: accepted, or dropped
 //! under a reason. Until then it is pending. What was taken out of the queue
 //! is held by a guard that puts it back, so that this holds too when a runtime
 //! shuts down amid an upload; the next runtime on which something is submitted
 //! or flushed takes over. An envelope that was on its way then may arrive
-//! twice, with the same event id.
+//! twice, with the same event id, and what was being built goes on being built.
 //!
 //! A copy of all that may also go to a local viewer, on a way of its own
 //! beside this one: [`spotlight`].
@@ -36,6 +36,7 @@ mod discards;
 mod encode;
 mod fit;
 mod http;
+mod job;
 mod ledger;
 mod pace;
 mod proxy;
@@ -58,6 +59,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time;
 
@@ -79,7 +81,23 @@ pub(crate) trait Payload: Send + 'static {
     /// About how many bytes it holds in memory.
     fn size(&self) -> usize;
     /// Builds what goes on the wire. Runs on the worker, never on the request path.
-    fn into_transaction(self: Box<Self>) -> Transaction;
+    fn build(self: Box<Self>) -> Build;
+}
+
+/// What a payload gives when it is built.
+pub(crate) enum Build {
+    Ready(Built),
+    /// It waits for something. Meanwhile it takes the place of an upload.
+    Pending(BoxFuture<'static, Built>),
+}
+
+/// A payload that was built.
+#[derive(Clone)]
+pub(crate) struct Built {
+    /// What is sent, or why nothing is.
+    pub(crate) transaction: Result<Box<Transaction>, DiscardReason>,
+    /// How many spans were taken out of it before, and why.
+    pub(crate) removed: Vec<(DiscardReason, u64)>,
 }
 
 /// How the bodies of requests are compressed.

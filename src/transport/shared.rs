@@ -8,8 +8,8 @@ use tokio::sync::{Notify, oneshot};
 
 use super::backpressure::Load;
 use super::discards::Discards;
+use super::job::Job;
 use super::ledger::DeliveryReport;
-use super::queue::Job;
 use super::state::{Phase, State};
 use super::unsampled::{REASONS, Unsampled};
 use super::worker::Worker;

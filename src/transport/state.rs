@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::Config;
 use super::discards::Discards;
+use super::job::Outcome;
 use super::ledger::{DropReason, Ledger};
-use super::queue::{Outcome, Queue, Ticket};
+use super::queue::{Queue, Ticket};
 use super::rate_limit::RateLimits;
 use super::unsampled::REASONS;
 use crate::protocol::{Category, DiscardReason};
@@ -119,10 +120,9 @@ impl State {
     }
 
     /// Drops spans of something pending that is sent without them.
-    pub(super) fn drop_spans(&mut self, spans: u64) {
-        let reason = DiscardReason::BufferOverflow.into();
-        self.ledger.drop_spans(reason, spans);
-        self.tell(reason, 0, spans);
+    pub(super) fn drop_spans(&mut self, reason: DiscardReason, spans: u64) {
+        self.ledger.drop_spans(reason.into(), spans);
+        self.tell(reason.into(), 0, spans);
     }
 
     /// Whether what was just queued has to wake the worker, which is awake from then on.

@@ -10,18 +10,18 @@ use super::Compression;
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
 use super::http::{Failure, HttpClient, HttpConfig, Reply};
-use super::queue::Job;
+use super::job::Job;
 
 /// A delivery under way. Dropped, it lets everything go back to where it was taken from.
 pub(super) type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 /// A delivery that came to an end.
 pub(super) struct Finished {
-    /// `None` for a client report alone, and for what could not be written.
+    /// `None` for a client report alone, and for what will not be sent.
     pub(super) job: Option<Job>,
     /// Losses that the server was told of with it.
     pub(super) unsent: Option<Unsent>,
-    /// `None` if nothing was sent.
+    /// `None` if nothing was sent: a job is still being built then.
     pub(super) answer: Option<Result<Reply, Failure>>,
     /// Whether it was a client report alone.
     pub(super) report: bool,
@@ -45,7 +45,7 @@ pub(super) async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
     }
 }
 
-/// Writes what is large on a thread that may block, then sends it.
+/// Builds and writes what is large on a thread that may block, then sends it.
 pub(super) async fn upload_large(
     client: HttpClient,
     job: Job,
@@ -56,19 +56,24 @@ pub(super) async fn upload_large(
     // Never closed; an error would only mean that nobody waits in line.
     let permit = writers.acquire_owned().await;
     let encode = move || {
-        let encoded = Encoded::new(job, unsent, &mut Compressor::new(compression));
-        drop(permit);
-        encoded
+        let _permit = permit;
+        let job = job.build()?;
+        if job.is_building() {
+            return Some(Err(job));
+        }
+        Encoded::new(job, unsent, &mut Compressor::new(compression)).map(Ok)
     };
     // Should the thread never come to it, the job goes back into the queue by itself.
-    match spawn_blocking(encode).await {
-        Ok(Some(encoded)) => upload(client, encoded).await,
-        Ok(None) | Err(_) => Finished {
-            job: None,
-            unsent: None,
-            answer: None,
-            report: false,
-        },
+    let unsent_job = match spawn_blocking(encode).await {
+        Ok(Some(Ok(encoded))) => return upload(client, encoded).await,
+        Ok(Some(Err(building))) => Some(building),
+        Ok(None) | Err(_) => None,
+    };
+    Finished {
+        job: unsent_job,
+        unsent: None,
+        answer: None,
+        report: false,
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::future::select;
+use futures_util::future::{BoxFuture, select};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use http::StatusCode;
 use tokio::runtime::{self, Handle};
 use tokio::sync::Semaphore;
@@ -21,8 +21,8 @@ use super::backpressure::Monitor;
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
 use super::http::{Failure, HttpClient};
+use super::job::Job;
 use super::pace::Pace;
-use super::queue::Job;
 use super::rate_limit::RateLimits;
 use super::reporting::Reporting;
 use super::retry::{MAX_AGE, MAX_TRIES};
@@ -44,8 +44,10 @@ pub(super) struct Worker {
     limits: RateLimits,
     /// All that is being written or sent.
     uploads: FuturesUnordered<Upload>,
+    /// All that waits while it is being built.
+    building: FuturesUnordered<BoxFuture<'static, Option<Job>>>,
     pace: Pace,
-    /// What failed and is tried again, by the time of the next try and its number.
+    /// What was built late, or failed and is tried again, by the time of the next try and its number.
     waiting: BTreeMap<(Instant, u64), Job>,
     /// Whether nobody waits any more, as of the last look.
     abandoned: bool,
@@ -68,6 +70,7 @@ impl Worker {
             writers: Arc::new(Semaphore::new(MAX_WRITERS)),
             limits: memory.limits,
             uploads: FuturesUnordered::new(),
+            building: FuturesUnordered::new(),
             pace: Pace::new(shared.config.max_uploads, now),
             waiting: BTreeMap::new(),
             abandoned: false,
@@ -160,13 +163,24 @@ impl Worker {
             job.discard(DiscardReason::InternalSdkError);
             return true;
         };
+        let large = job.ticket.size > LARGE;
+        if !large {
+            job = match job.build() {
+                Some(job) if job.is_building() => {
+                    self.building.push(job.built().boxed());
+                    return true;
+                }
+                Some(job) => job,
+                None => return true,
+            };
+        }
         self.pace.started(self.uploads.len(), now);
         job.ticket.first_try.get_or_insert(now);
         let unsent = match self.reporting.may_attach(now) {
             true => self.take_losses(now),
             false => None,
         };
-        if job.ticket.size > LARGE {
+        if large {
             let compression = self.shared.config.http.compression;
             let writers = Arc::clone(&self.writers);
             let upload = upload_large(client, job, unsent, compression, writers);
@@ -178,7 +192,12 @@ impl Worker {
     }
 
     fn may_start(&self, now: Instant) -> bool {
-        self.pace.has_slot(self.uploads.len()) && self.pace.probe_at(now).is_none()
+        self.has_slot() && self.pace.probe_at(now).is_none()
+    }
+
+    fn has_slot(&self) -> bool {
+        let under_way = self.uploads.len() + self.building.len();
+        under_way < self.shared.config.max_uploads && self.pace.has_slot(self.uploads.len())
     }
 
     /// The next job: one whose wait is over, or else the oldest in the queue.
@@ -248,7 +267,7 @@ impl Worker {
     fn pause(&self, now: Instant) -> Option<Instant> {
         let may_start = self.may_start(now);
         let mut until = self.reporting.alone_from();
-        if self.pace.has_slot(self.uploads.len()) {
+        if self.has_slot() {
             let next = self.pace.probe_at(now).or_else(|| self.first_due());
             until = next.map_or(until, |next| next.min(until));
         }
@@ -270,7 +289,7 @@ impl Worker {
         Some(until)
     }
 
-    /// Lets the uploads go on until one ends, the handle calls or the time has come.
+    /// Lets everything go on until an upload ends, something is built, the handle calls or the time has come.
     async fn next_finished(&mut self, until: Option<Instant>) -> Option<Finished> {
         let shared = &self.shared;
         let mut wait = pin!(async {
@@ -282,9 +301,15 @@ impl Worker {
             }
         });
         let uploads = &mut self.uploads;
+        let building = &mut self.building;
+        let waiting = &mut self.waiting;
         poll_fn(|context| {
             if let Poll::Ready(Some(finished)) = uploads.poll_next_unpin(context) {
                 return Poll::Ready(Some(finished));
+            }
+            if let Poll::Ready(Some(built)) = building.poll_next_unpin(context) {
+                waiting.extend(built.map(|job| ((Instant::now(), job.ticket.number), job)));
+                return Poll::Ready(None);
             }
             wait.as_mut().poll(context).map(|()| None)
         })
@@ -314,7 +339,10 @@ impl Worker {
                     self.retry(job, failure, now);
                 }
             }
-            None => {}
+            None => {
+                let building = finished.job.into_iter().map(|job| job.built().boxed());
+                self.building.extend(building);
+            }
         }
     }
 
@@ -343,6 +371,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // First of all, so that those who are told find everything in the queue.
         self.uploads.clear();
+        self.building.clear();
         self.waiting.clear();
         if !self.ended {
             let memory = Memory {

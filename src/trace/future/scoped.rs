@@ -9,10 +9,9 @@ use pin_project::{pin_project, pinned_drop};
 use super::poll_and_drop;
 use super::record_err::RecordErr;
 use crate::propagation::IncomingTrace;
-use crate::protocol::SpanStatus;
-use crate::scope::task::{self, TaskScope};
+use crate::scope::task::TaskScope;
 use crate::trace::context::Context;
-use crate::trace::task::{DropAs, set_dropped_as};
+use crate::trace::open_scope::OpenScope;
 use crate::trace::transaction::TransactionBuilder;
 
 /// The future returned by [`Instrument::in_transaction`](crate::Instrument::in_transaction).
@@ -76,7 +75,7 @@ impl<F: Future> Future for InTransaction<F> {
             let (builder, context) = start;
             this.scoped
                 .as_mut()
-                .open(builder.open(Context::current().or(context)));
+                .open(builder.open(Context::current().or(context), None));
         }
         this.scoped.poll(cx)
     }
@@ -117,10 +116,10 @@ impl<F: Future> Future for InScope<F> {
     }
 }
 
-/// A future with a slot for the scope that it is polled and dropped in.
+/// A future with the scope that it is polled and dropped in.
 #[pin_project(PinnedDrop)]
 struct Scoped<F> {
-    scope: Option<Box<TaskScope>>,
+    scope: OpenScope,
     #[pin]
     inner: Option<F>,
 }
@@ -128,20 +127,20 @@ struct Scoped<F> {
 impl<F> Scoped<F> {
     fn map<G>(mut self, f: impl FnOnce(F) -> G) -> Scoped<G> {
         Scoped {
-            scope: self.scope.take(),
+            scope: mem::take(&mut self.scope),
             inner: self.inner.take().map(f),
         }
     }
 
     fn new(inner: F) -> Self {
         Self {
-            scope: None,
+            scope: OpenScope::default(),
             inner: Some(inner),
         }
     }
 
     fn open(self: Pin<&mut Self>, scope: Option<Box<TaskScope>>) {
-        *self.project().scope = scope;
+        *self.project().scope = OpenScope::new(scope);
     }
 }
 
@@ -150,17 +149,8 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if this.scope.is_none() {
-            return poll_and_drop(this.inner, cx);
-        }
-        let output = {
-            let _entered = task::enter(this.scope);
-            let unwinding = DropAs(SpanStatus::InternalError);
-            let output = poll_and_drop(this.inner.as_mut(), cx);
-            mem::forget(unwinding);
-            ready!(output)
-        };
-        *this.scope = None;
+        let output = ready!(this.scope.run(|| poll_and_drop(this.inner.as_mut(), cx)));
+        this.scope.end();
         Poll::Ready(output)
     }
 }
@@ -169,13 +159,8 @@ impl<F: Future> Future for Scoped<F> {
 impl<F> PinnedDrop for Scoped<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if this.scope.is_some() && this.inner.is_some() {
-            let _entered = task::enter(this.scope);
-            // A future that has panicked is dropped as that.
-            if set_dropped_as(SpanStatus::Cancelled) == Some(SpanStatus::InternalError) {
-                set_dropped_as(SpanStatus::InternalError);
-            }
-            this.inner.set(None);
+        if this.inner.is_some() {
+            this.scope.cancel(|| this.inner.set(None));
         }
     }
 }

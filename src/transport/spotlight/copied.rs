@@ -1,30 +1,34 @@
 //! What goes to the server and to Spotlight.
 
-use std::sync::{Arc, LazyLock};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 
-use crate::protocol::Transaction;
-use crate::transport::Payload;
+use crate::transport::{Build, Built, Payload};
 
 /// A payload with two ways to go, which is built once, for whichever comes first.
 ///
-/// So both are sent the same, and whatever the program does to a transaction
-/// when it is built is done once. Whoever comes second waits for the first, no
-/// longer than it takes to build.
+/// So both are sent the same, and what the program's filters and hooks do to a
+/// transaction is done once.
 #[derive(Clone)]
 pub(super) struct Copied {
     spans: u32,
     size: usize,
-    transaction: Arc<Lazy>,
+    built: Shared<BoxFuture<'static, Built>>,
 }
-
-type Lazy = LazyLock<Transaction, Box<dyn FnOnce() -> Transaction + Send>>;
 
 impl Copied {
     pub(super) fn new(payload: Box<dyn Payload>) -> Self {
+        let (spans, size) = (payload.spans(), payload.size());
+        let built = async {
+            match payload.build() {
+                Build::Ready(built) => built,
+                Build::Pending(building) => building.await,
+            }
+        };
         Self {
-            spans: payload.spans(),
-            size: payload.size(),
-            transaction: Arc::new(Lazy::new(Box::new(|| payload.into_transaction()))),
+            spans,
+            size,
+            built: built.boxed().shared(),
         }
     }
 }
@@ -38,7 +42,11 @@ impl Payload for Copied {
         self.size
     }
 
-    fn into_transaction(self: Box<Self>) -> Transaction {
-        Transaction::clone(&self.transaction)
+    fn build(self: Box<Self>) -> Build {
+        // It may be pending for no other reason than that the other way is building it.
+        match self.built.clone().now_or_never() {
+            Some(built) => Build::Ready(built),
+            None => Build::Pending(self.built.boxed()),
+        }
     }
 }

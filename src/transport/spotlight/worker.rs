@@ -1,12 +1,14 @@
 //! The task that sends to Spotlight.
 
 use std::fmt::Display;
-use std::time::SystemTime;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
 use super::{Content, Message};
@@ -15,6 +17,7 @@ use crate::protocol::Envelope;
 use crate::transport::encode::Prepared;
 use crate::transport::http::{Failure, HttpClient, HttpConfig};
 use crate::transport::upload::make_client;
+use crate::transport::{Build, Built};
 
 /// Takes from the queue, writes and sends, one after the other.
 pub(super) struct Worker {
@@ -50,8 +53,7 @@ impl Worker {
         let Some(client) = client else {
             return self.failed(&"there is no TLS");
         };
-        // Large ones take milliseconds.
-        let Ok(Some(body)) = spawn_blocking(move || content.write()).await else {
+        let Some(body) = content.write().await else {
             return;
         };
         let mut answer = client.clone().send(body.clone()).await;
@@ -77,14 +79,33 @@ impl Worker {
 }
 
 impl Content {
-    /// Writes the body. `None`: that failed.
-    fn write(self) -> Option<Bytes> {
-        let body = match self {
-            Self::Payload(payload) => Prepared::new(payload)?.write(None)?,
-            Self::Report(report) => Envelope::of_client_report(report)
-                .to_bytes(SystemTime::now())
-                .ok()?,
+    /// Builds and writes the body. `None`: there is nothing to send, or that failed.
+    async fn write(self) -> Option<Bytes> {
+        let payload = match self {
+            Self::Payload(payload) => payload,
+            Self::Report(report) => {
+                let envelope = Envelope::of_client_report(report);
+                return Some(envelope.to_bytes(SystemTime::now()).ok()?.into());
+            }
         };
-        Some(body.into())
+        // Large ones take milliseconds. Where the program's code panics, only this one is lost.
+        let at_once = move || match payload.build() {
+            Build::Ready(built) => Ok(write(built)),
+            Build::Pending(building) => Err(building),
+        };
+        let building = match spawn_blocking(at_once).await.ok()? {
+            Ok(body) => return body,
+            Err(building) => AssertUnwindSafe(building).catch_unwind(),
+        };
+        let built = timeout(LONGEST_BUILD, building).await.ok()?.ok()?;
+        spawn_blocking(|| write(built)).await.ok()?
     }
 }
+
+fn write(built: Built) -> Option<Bytes> {
+    let transaction = built.transaction.ok()?;
+    Some(Prepared::new(transaction)?.write(None)?.into())
+}
+
+/// How long one of the program's hooks may keep the others waiting.
+const LONGEST_BUILD: Duration = Duration::from_secs(2);

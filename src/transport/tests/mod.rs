@@ -1,6 +1,7 @@
 //! Delivery to servers that behave and servers that do not, over real sockets.
 
 mod answers;
+mod building;
 mod lifecycle;
 mod losses;
 mod server;
@@ -15,7 +16,7 @@ use ::http::HeaderValue;
 use tokio::runtime::{Handle, Runtime};
 
 use self::server::Server;
-use super::{Config, DeliveryReport, DropReason, Payload, Tally, Transport};
+use super::{Build, Built, Config, DeliveryReport, DropReason, Payload, Tally, Transport};
 use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::{
     Contexts, Data, DiscardReason, Sdk, TraceContext, Transaction, TransactionInfo,
@@ -42,9 +43,12 @@ impl Payload for Fake {
         self.size
     }
 
-    fn into_transaction(self: Box<Self>) -> Transaction {
+    fn build(self: Box<Self>) -> Build {
         assert!(!self.panics, "as the test wants it");
-        transaction(self.name)
+        Build::Ready(Built {
+            transaction: Ok(Box::new(transaction(self.name))),
+            removed: Vec::new(),
+        })
     }
 }
 
