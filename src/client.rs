@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -19,12 +19,13 @@ use crate::options::{BeforeBreadcrumb, Options, OptionsError, Sampler};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Sdk};
 use crate::trace::{BufferPool, Finished};
-use crate::transport::{Build, Config, DeliveryReport, Payload, Transport};
+use crate::transport::{Build, Config, DeliveryReport, HttpConfig, Payload, Sidecar, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
 /// Clones are handles to the same client. One that has no DSN is disabled: it
-/// takes every call and does nothing.
+/// takes every call and does nothing, unless it is for
+/// [Spotlight](crate::Options::spotlight).
 ///
 /// A transaction that is larger than servers take, which is about 1 MB, is made
 /// to fit before it is sent: values of many kilobytes are shortened, and then
@@ -58,6 +59,8 @@ struct Inner {
     identity: Identity,
     buffers: BufferPool,
     delivery: Delivery,
+    /// Who is shown everything, whatever else becomes of it.
+    sidecar: Option<Arc<Sidecar>>,
 }
 
 /// Where finished transactions go.
@@ -108,7 +111,7 @@ pub(crate) struct Identity {
 /// # Errors
 ///
 /// Returns an error that names the option and its value if an option cannot be
-/// used, and one if there is a DSN but no Tokio runtime here.
+/// used, and one if there is a DSN or Spotlight but no Tokio runtime here.
 pub fn init(options: Options) -> Result<Client, InitError> {
     let client = Client::new(options)?;
     *INSTALLED.write().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
@@ -142,27 +145,32 @@ impl Client {
         if options.dsn.is_some() && !samples {
             diagnostics::once(diagnostics::Topic::NoSampleRate);
         }
+        let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
+        let sidecar = match options.spotlight_url()? {
+            None => None,
+            Some(url) => Some(Arc::new(Sidecar::new(url, &runtime()?))),
+        };
         let delivery = match &options.dsn {
             None => Delivery::Disabled,
             Some(dsn) => {
-                let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
-                Delivery::Server(Transport::new(config(&options, dsn)?, &runtime))
+                let config = config(&options, dsn, sidecar.clone())?;
+                Delivery::Server(Transport::new(config, &runtime()?))
             }
         };
-        Ok(Self::with_delivery(&options, delivery))
+        Ok(Self::with_delivery(&options, delivery, sidecar))
     }
 
-    fn with_delivery(options: &Options, delivery: Delivery) -> Self {
-        let identity = match delivery {
-            Delivery::Disabled => Identity::default(),
+    fn with_delivery(options: &Options, delivery: Delivery, sidecar: Option<Arc<Sidecar>>) -> Self {
+        let identity = match (&delivery, &sidecar) {
+            (Delivery::Disabled, None) => Identity::default(),
             _ => {
                 clock::calibrate();
                 Identity::of(options)
             }
         };
         let propagation = options.propagation();
-        let incoming = match delivery {
-            Delivery::Server(_) => IncomingTrace::from_env(),
+        let incoming = match (&delivery, &sidecar) {
+            (Delivery::Server(_), _) | (_, Some(_)) => IncomingTrace::from_env(),
             // Tests and disabled clients are part of nothing.
             _ => IncomingTrace::default(),
         };
@@ -181,6 +189,7 @@ impl Client {
             identity,
             buffers: BufferPool::default(),
             delivery,
+            sidecar,
         };
         Self {
             inner: Arc::new(inner),
@@ -190,24 +199,31 @@ impl Client {
     /// A client that keeps everything in memory.
     #[cfg(feature = "test")]
     pub(crate) fn in_memory(options: &Options, memory: Arc<crate::test::Memory>) -> Self {
-        Self::with_delivery(options, Delivery::Memory(memory))
+        Self::with_delivery(options, Delivery::Memory(memory), None)
     }
 
-    /// Whether transactions go anywhere: not without a DSN.
+    /// Whether transactions go anywhere: not without a DSN or [Spotlight](crate::Options::spotlight).
     pub fn is_enabled(&self) -> bool {
-        !matches!(self.inner.delivery, Delivery::Disabled)
+        self.has_spotlight() || !matches!(self.inner.delivery, Delivery::Disabled)
+    }
+
+    /// Whether everything is recorded for Spotlight.
+    pub(crate) fn has_spotlight(&self) -> bool {
+        self.inner.sidecar.is_some()
     }
 
     /// Waits until everything that was finished so far has been settled, or the deadline has passed.
     ///
     /// The report tells what became of every transaction since the client was
     /// made. What is still pending at the deadline goes on being delivered.
+    /// [Spotlight](crate::Options::spotlight) is waited for as well, unless it fails.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future stops the waiting, not the sending: nothing is lost.
     pub async fn flush(&self, deadline: Duration) -> DeliveryReport {
-        match &self.inner.delivery {
+        let start = Instant::now();
+        let report = match &self.inner.delivery {
             Delivery::Server(transport) => transport.flush(deadline).await,
             #[cfg(feature = "test")]
             Delivery::Memory(memory) => {
@@ -215,7 +231,14 @@ impl Client {
                 memory.stats()
             }
             Delivery::Disabled => self.stats(),
+        };
+        if let Some(sidecar) = &self.inner.sidecar {
+            // Last, as the server's client reports are copied.
+            sidecar
+                .flush(deadline.saturating_sub(start.elapsed()))
+                .await;
         }
+        report
     }
 
     /// Takes nothing more, and waits until everything has been settled or the deadline has passed.
@@ -239,10 +262,23 @@ impl Client {
     /// Dropping the future stops the waiting. The client stays closed, and
     /// what is pending goes on being delivered while the runtime lives.
     pub async fn close(&self, deadline: Duration) -> DeliveryReport {
-        match &self.inner.delivery {
+        let start = Instant::now();
+        let report = match &self.inner.delivery {
             Delivery::Server(transport) => transport.close(deadline).await,
-            _ => self.flush(deadline).await,
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => {
+                memory.drain(deadline).await;
+                memory.stats()
+            }
+            Delivery::Disabled => self.stats(),
+        };
+        if let Some(sidecar) = &self.inner.sidecar {
+            // Last, as the server's client reports are copied.
+            sidecar
+                .close(deadline.saturating_sub(start.elapsed()))
+                .await;
         }
+        report
     }
 
     /// What became of every transaction so far. The sums hold at any time.
@@ -334,13 +370,23 @@ impl Client {
         &self.inner.buffers
     }
 
-    /// Takes a finished transaction. Never blocks.
+    /// Takes a finished transaction that is sampled. Never blocks.
     pub(crate) fn deliver(&self, finished: Finished) {
-        match &self.inner.delivery {
-            Delivery::Disabled => {}
-            Delivery::Server(transport) => transport.submit(Box::new(finished)),
+        match (&self.inner.delivery, &self.inner.sidecar) {
+            (Delivery::Disabled, _) => self.show(finished),
+            (Delivery::Server(transport), None) => transport.submit(Box::new(finished)),
+            (Delivery::Server(transport), Some(sidecar)) => {
+                transport.submit(sidecar.copy(Box::new(finished)));
+            }
             #[cfg(feature = "test")]
-            Delivery::Memory(memory) => memory.keep(finished),
+            (Delivery::Memory(memory), _) => memory.keep(finished),
+        }
+    }
+
+    /// Takes a finished transaction that is for Spotlight alone. Never blocks.
+    pub(crate) fn show(&self, finished: Finished) {
+        if let Some(sidecar) = &self.inner.sidecar {
+            sidecar.submit(Box::new(finished));
         }
     }
 
@@ -369,20 +415,27 @@ impl Client {
 }
 
 /// What delivery needs of the options.
-fn config(options: &Options, dsn: &Dsn) -> Result<Config, OptionsError> {
+fn config(
+    options: &Options,
+    dsn: &Dsn,
+    sidecar: Option<Arc<Sidecar>>,
+) -> Result<Config, OptionsError> {
     Ok(Config {
-        endpoint: dsn.envelope_url().clone(),
-        auth: dsn.auth_header().clone(),
-        compression: options.compression,
+        http: HttpConfig {
+            endpoint: dsn.envelope_url().clone(),
+            auth: Some(dsn.auth_header().clone()),
+            compression: options.compression,
+            request_timeout: options.request_timeout,
+            proxy: options.proxy(dsn.envelope_url())?,
+            tls: options.tls()?,
+            keep_alive: options.keep_alive,
+        },
         send_client_reports: options.send_client_reports,
         queue_bytes: options.queue_bytes,
         queue_items: options.queue_items,
         max_uploads: options.max_uploads,
-        request_timeout: options.request_timeout,
-        proxy: options.proxy(dsn.envelope_url())?,
-        tls: options.tls()?,
-        keep_alive: options.keep_alive,
         backpressure: options.handles_backpressure(),
+        sidecar,
     })
 }
 

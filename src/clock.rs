@@ -32,7 +32,7 @@ impl Ticks {
 
 impl Anchor {
     /// What stands in for an anchor where no time is ever written.
-    pub(crate) const UNSAMPLED: Self = Self {
+    pub(crate) const UNRECORDED: Self = Self {
         ticks: Ticks(0),
         time: SystemTime::UNIX_EPOCH,
     };

@@ -1,7 +1,7 @@
-//! What the SDK says of itself: nothing, unless `debug` is on, and everything once.
+//! What the SDK says of itself, everything once: nothing, unless `debug` is on or Spotlight is used.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::transport::DropReason;
@@ -29,6 +29,12 @@ pub(crate) enum Topic {
     Unreachable,
     /// The server does not answer. There will be another try.
     Timeout,
+    /// Spotlight does not take what it is sent. There will be another try.
+    Spotlight,
+    /// `SENTRY_SPOTLIGHT` has a value that is of no use.
+    SpotlightVariable,
+    /// `SENTRY_SPOTLIGHT` says something, and the option names another URL.
+    SpotlightOption,
     /// A callback of the program panicked.
     EventProcessorPanicked,
     BeforeSendSpanPanicked,
@@ -55,27 +61,34 @@ pub(crate) fn once(topic: Topic) {
 /// Says something with its cause, unless it was said before.
 pub(crate) fn once_because(topic: Topic, cause: &dyn Error) {
     if ENABLED.load(Ordering::Relaxed) {
-        say(topic, Some(cause));
+        say(topic, Some(&Chain(cause)));
     }
+}
+
+/// Says something unless it was said before, whether or not diagnostics are on.
+///
+/// It is for what only happens to somebody who uses a tool for development.
+pub(crate) fn once_in_any_case(topic: Topic, cause: Option<&dyn Display>) {
+    say(topic, cause);
 }
 
 #[cold]
 #[expect(
     clippy::print_stderr,
-    reason = "the user asked for it with the option `debug`"
+    reason = "the user asked for it with the option `debug`, or for Spotlight"
 )]
-fn say(topic: Topic, cause: Option<&dyn Error>) {
+fn say(topic: Topic, cause: Option<&dyn Display>) {
     let bit = 1 << topic.number();
     if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
         match cause {
             None => eprintln!("taskspan: {topic}"),
-            Some(cause) => eprintln!("taskspan: {topic}: {}", Chain(cause)),
+            Some(cause) => eprintln!("taskspan: {topic}: {cause}"),
         }
     }
 }
 
 /// An error with all that caused it.
-struct Chain<'a>(&'a dyn Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +114,9 @@ impl Topic {
             Self::BreadcrumbPanic => 28,
             Self::Unreachable => 5,
             Self::Timeout => 6,
+            Self::Spotlight => 7,
+            Self::SpotlightVariable => 30,
+            Self::SpotlightOption => 31,
             Self::Lost(reason) => 8 + reason.index(),
             Self::EventProcessorPanicked => 24,
             Self::BeforeSendSpanPanicked => 25,
@@ -115,7 +131,7 @@ impl fmt::Display for Topic {
             Self::NoClient => {
                 "a transaction was not recorded: there is no client, or it has no DSN"
             }
-            Self::NoSampleRate => "nothing will be recorded: `traces_sample_rate` is not set",
+            Self::NoSampleRate => "nothing will be sent: `traces_sample_rate` is not set",
             Self::SpanLimit => {
                 "a transaction has reached its limit of spans: further ones are counted, not recorded"
             }
@@ -128,6 +144,11 @@ impl fmt::Display for Topic {
             Self::BreadcrumbPanic => "`before_breadcrumb` panics: such breadcrumbs are dropped",
             Self::Unreachable => "the server cannot be reached, and will be tried again",
             Self::Timeout => "the server does not answer in time, and will be tried again",
+            Self::Spotlight => "Spotlight does not take what it is sent, and will be tried again",
+            Self::SpotlightVariable => "Spotlight gets nothing",
+            Self::SpotlightOption => {
+                "`SENTRY_SPOTLIGHT` is not obeyed: the option `spotlight` names a URL"
+            }
             Self::EventProcessorPanicked => {
                 "an event processor panicked: the transaction is dropped"
             }

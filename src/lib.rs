@@ -193,7 +193,7 @@ pub use crate::integrations::axum;
 pub use crate::integrations::tonic;
 #[cfg(feature = "tower")]
 pub use crate::integrations::tower;
-pub use crate::options::{Options, OptionsError};
+pub use crate::options::{Options, OptionsError, Spotlight};
 pub use crate::pattern::Pattern;
 pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};
 pub use crate::protocol::{DiscardReason, Level, Request, SpanStatus, TransactionSource, User};

@@ -2,6 +2,7 @@
 
 mod filters;
 mod reach;
+mod spotlight;
 mod traces;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::reach::Reach;
+pub use self::spotlight::Spotlight;
 pub(crate) use self::traces::Sampler;
 use self::traces::Traces;
 use crate::contexts;
@@ -61,6 +63,8 @@ pub struct Options {
     pub(crate) keep_alive: bool,
     pub(crate) filters: Filters,
     reach: Reach,
+    /// `None` until it is set: then the environment decides.
+    spotlight: Option<Spotlight>,
     org_id: Option<u64>,
 }
 
@@ -94,6 +98,7 @@ enum Kind {
     Reserved,
     Forbidden(&'static str),
     Proxy,
+    Url,
     File(PemError),
 }
 
@@ -101,8 +106,9 @@ impl Options {
     /// Options for sending to the project that `dsn` names.
     ///
     /// With an empty text nothing is ever sent, as with [`Options::disabled`].
-    /// Nothing but [proxies](Self::http_proxy) and the [trace](crate::IncomingTrace::from_env) that
-    /// the process is part of is taken from the environment.
+    /// Nothing but [proxies](Self::http_proxy), [Spotlight](Self::spotlight) and the
+    /// [trace](crate::IncomingTrace::from_env) that the process is part of is taken from the
+    /// environment.
     ///
     /// # Errors
     ///
@@ -115,7 +121,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Options of a client that records and sends nothing.
+    /// Options of a client that records and sends nothing, unless [Spotlight](Self::spotlight) is on.
     pub fn disabled() -> Self {
         Self {
             dsn: None,
@@ -138,6 +144,7 @@ impl Options {
             keep_alive: false,
             filters: Filters::default(),
             reach: Reach::default(),
+            spotlight: None,
             org_id: None,
         }
     }
@@ -152,8 +159,9 @@ impl Options {
     /// | `SENTRY_TRACES_SAMPLE_RATE` | [`traces_sample_rate`](Self::traces_sample_rate) |
     /// | `SENTRY_DEBUG` | [`debug`](Self::debug): `true`, `t`, `yes`, `y`, `on`, `1` or `false`, `f`, `no`, `n`, `off`, `0` in any case |
     ///
-    /// The variables of proxies and of a trace to continue are read too, though not only here: see
-    /// [`http_proxy`](Self::http_proxy) and [`IncomingTrace::from_env`](crate::IncomingTrace::from_env).
+    /// The variables of proxies, of Spotlight and of a trace to continue are read too, though not
+    /// only here: see [`http_proxy`](Self::http_proxy), [`spotlight`](Self::spotlight) and
+    /// [`IncomingTrace::from_env`](crate::IncomingTrace::from_env).
     ///
     /// Space around a value is left out, and a variable without a value is as good as none.
     /// Whatever is set afterwards by one of the methods wins.
@@ -263,7 +271,7 @@ impl Options {
 
     /// Whether the client says on standard error what it does and what goes wrong.
     ///
-    /// It does not by default.
+    /// It does not by default, but for what goes wrong with [Spotlight](Self::spotlight).
     pub fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
@@ -425,7 +433,7 @@ impl OptionsError {
     /// An error about a value that is shown as far as it may be.
     fn new(field: &'static str, value: &str, kind: Kind) -> Self {
         let value = match field {
-            "dsn" | DSN_VARIABLE => redacted(value),
+            "dsn" | DSN_VARIABLE | spotlight::OPTION | spotlight::VARIABLE => redacted(value),
             _ if reach::PROXIES.contains(&field) => redacted(value),
             _ => Cow::Borrowed(value),
         };
@@ -463,6 +471,7 @@ impl fmt::Display for OptionsError {
             Kind::Reserved => f.write_str("is a word that servers refuse"),
             Kind::Forbidden(what) => write!(f, "has {what} in it"),
             Kind::Proxy => f.write_str("is not the URL of an HTTP proxy"),
+            Kind::Url => f.write_str("is not a URL that begins with `http://` or `https://`"),
             Kind::File(error) => error.fmt(f),
         }
     }

@@ -36,7 +36,7 @@ use crate::transport::{Build, Built, DeliveryReport, DropReason, Ledger, Payload
 
 /// Makes a client that keeps what it would send, and the place where to find it.
 ///
-/// Any DSN in the options is ignored; everything else is obeyed, so without a
+/// Any DSN in the options is ignored, and Spotlight as well; everything else is obeyed, so without a
 /// `traces_sample_rate` nothing is recorded.
 ///
 /// Filters and hooks run where a transaction ends. One that

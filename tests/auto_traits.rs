@@ -57,6 +57,7 @@ fn every_public_type_may_go_anywhere() {
         taskspan::SpanId,
         taskspan::SpanRule,
         taskspan::SpanStatus,
+        taskspan::Spotlight,
         taskspan::Tally,
         taskspan::TraceId,
         taskspan::TransactionBuilder,

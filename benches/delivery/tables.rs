@@ -82,7 +82,7 @@ impl Size {
         for &latency in self.latencies {
             for &rate in self.rates {
                 for who in ["nothing", "taskspan", "taskspan, plain", "sentry"] {
-                    let server = Server::start(latency).unwrap();
+                    let server = Server::start(&latency.to_string()).unwrap();
                     let figures = self.send(who, &server.dsn, rate, seconds);
                     let delivered = server.stop().unwrap() as f64;
                     let cells = match who {

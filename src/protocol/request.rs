@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// The HTTP request that a transaction answers.
@@ -18,7 +18,10 @@ pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query_string: Option<String>,
     /// Cookies by name. Nothing is filtered out of what is put here.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "write_cookies"
+    )]
     pub cookies: BTreeMap<String, String>,
     /// Headers by name. Nothing is filtered out of what is put here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -26,4 +29,15 @@ pub struct Request {
     /// The body, or what is fit to be seen of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
+}
+
+/// Writes cookies as a request has them: there are readers that take no other form.
+fn write_cookies<S: Serializer>(
+    cookies: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let cookies = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    serializer.serialize_str(&cookies.collect::<Vec<_>>().join("; "))
 }

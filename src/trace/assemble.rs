@@ -95,10 +95,12 @@ impl Trace {
         refused: u32,
         scopes: Scopes,
     ) {
-        if !self.sampling.sampled {
-            if let Some(reason) = self.sampling.left_out_because() {
-                self.client.count_unsampled(reason);
-            }
+        if !self.sampling.sampled
+            && let Some(reason) = self.sampling.left_out_because()
+        {
+            self.client.count_unsampled(reason);
+        }
+        if !self.recorded {
             return;
         }
         let mut refused = refused;
@@ -168,7 +170,7 @@ impl Finished {
             .iter()
             .filter(|record| record.parent.task() != own.0)
             .count();
-        if outermost == 0 && refused > 0 {
+        if outermost == 0 && refused > 0 && trace.sampling.sampled {
             trace.client.count_refused_spans(refused);
         }
         let children = own.1.records.len() - usize::from(outermost == 1);
@@ -185,9 +187,12 @@ impl Finished {
         })
     }
 
-    /// Gives it to the client, and counts the spans that were not recorded.
+    /// Gives it to the client, and counts the spans that were not recorded if it is sampled.
     pub(super) fn deliver(self) {
         let client = self.trace.client.clone();
+        if !self.trace.sampling.sampled {
+            return client.show(self);
+        }
         if self.refused > 0 {
             client.count_refused_spans(self.refused);
         }

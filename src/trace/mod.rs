@@ -70,6 +70,8 @@ pub(crate) struct Trace {
     /// The span outside of the transaction that caused it.
     parent: Option<SpanId>,
     sampling: Sampling,
+    /// Whether there is a record: for the server if the trace is sampled, and for Spotlight.
+    recorded: bool,
     /// Apart from the record, because others are told of it, also where nothing is recorded.
     name: Mutex<Name>,
     /// The transaction around, which knows what others are told of the trace.

@@ -54,7 +54,8 @@ fn in_trace<R>(incoming: Option<&IncomingTrace>, work: impl FnOnce() -> R) -> R 
 ///
 /// It is for messages, child processes and pages: for requests to a URL take
 /// [`outgoing_trace_to`]. There is a trace also outside of any transaction and where none is
-/// recorded, and `None` only without a client that has a DSN.
+/// recorded, and `None` only without a client that is
+/// [enabled](crate::Client::is_enabled).
 pub fn outgoing_trace() -> Option<OutgoingTrace> {
     Caller::current().outgoing(None)
 }
@@ -63,7 +64,8 @@ pub fn outgoing_trace() -> Option<OutgoingTrace> {
 ///
 /// `None` if the URL, which has to be a whole one, is not among the client's
 /// [`trace_propagation_targets`](crate::Options::trace_propagation_targets) or leads to the host
-/// that the client itself sends to, and without a client that has a DSN.
+/// that the client itself sends to, and without a client that is
+/// [enabled](crate::Client::is_enabled).
 pub fn outgoing_trace_to(url: &str) -> Option<OutgoingTrace> {
     Caller::current().outgoing(Some(url))
 }

@@ -14,7 +14,7 @@ use crate::protocol::{DiscardReason, DynamicSamplingContext, TransactionSource};
 /// The decision about a trace and what it was made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sampling {
-    /// Whether the trace is recorded.
+    /// Whether the trace is recorded for the server.
     pub(crate) sampled: bool,
     /// What other processes are told: `None` leaves the decision to them.
     pub(crate) passed_on: Option<bool>,

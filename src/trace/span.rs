@@ -277,7 +277,7 @@ impl Place {
     pub(super) fn root(trace: Arc<Trace>) -> Self {
         Self {
             number: trace.root,
-            recorded: trace.sampling.sampled,
+            recorded: trace.recorded,
             is_root: true,
             trace,
         }

@@ -115,7 +115,7 @@ impl SpanBuilder {
             current: SpanNumber::new(0, 0),
             status: SpanStatus::InternalError,
         };
-        if task::with(|task| Some(task.spans.as_ref()?.is_sampled())) == Some(true) {
+        if task::with(|task| Some(task.spans.as_ref()?.is_recorded())) == Some(true) {
             entered.enter(&mut self);
         }
         let result = f(&entered.span);
@@ -158,7 +158,7 @@ impl SpanBuilder {
         if let Some(place) = here {
             return place;
         }
-        let started = if trace.sampling.sampled {
+        let started = if trace.recorded {
             trace.start_away(self.take_record(&trace, number))
         } else {
             None

@@ -82,9 +82,10 @@ impl TransactionBuilder {
             Origin::Continued(trace) => (None, Some(trace)),
             Origin::New(_) => (None, None),
         };
-        let anchor = match sampling.sampled {
+        let recorded = sampling.sampled || client.has_spotlight();
+        let anchor = match recorded {
             true => Anchor::now(),
-            false => Anchor::UNSAMPLED,
+            false => Anchor::UNRECORDED,
         };
         let trace = Arc::new(Trace {
             client,
@@ -92,6 +93,7 @@ impl TransactionBuilder {
             id_seed,
             parent,
             sampling,
+            recorded,
             name: Mutex::new(Name {
                 text: self.name,
                 source: self.source,
@@ -107,7 +109,7 @@ impl TransactionBuilder {
             shared: Mutex::new(None),
         });
         let mut buffer = SpanBuffer::default();
-        if sampling.sampled {
+        if recorded {
             buffer = trace.client.buffers().take();
             let mut start = anchor.ticks();
             if let Some(more) = self.more {

@@ -22,7 +22,7 @@ pub(crate) struct TaskSpans {
     trace: Arc<Trace>,
     task: u32,
     /// Whether the trace is, beside everything else that starting a span needs.
-    sampled: bool,
+    recorded: bool,
     /// Whether what the task's scope holds when it ends belongs to the transaction.
     main: bool,
     /// How spans end that are dropped now.
@@ -51,7 +51,7 @@ impl TaskSpans {
     /// `main` is for the task that runs directly below a root without a task of
     /// its own, and speaks for it.
     pub(super) fn below(trace: Arc<Trace>, parent: SpanNumber, main: bool) -> Self {
-        let (task, buffer) = if trace.sampling.sampled {
+        let (task, buffer) = if trace.recorded {
             (trace.register_task(), trace.client.buffers().take())
         } else {
             (u32::MAX, SpanBuffer::default())
@@ -67,7 +67,7 @@ impl TaskSpans {
         main: bool,
     ) -> Self {
         Self {
-            sampled: trace.sampling.sampled,
+            recorded: trace.recorded,
             trace,
             task,
             main,
@@ -88,8 +88,8 @@ impl TaskSpans {
         &self.trace.client
     }
 
-    pub(super) fn is_sampled(&self) -> bool {
-        self.sampled
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     pub(super) fn current(&self) -> SpanNumber {
@@ -115,7 +115,7 @@ impl TaskSpans {
             Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
             _ => self.lend(),
         };
-        if !self.sampled || (self.room == 0 && !self.ask_for_room()) {
+        if !self.recorded || (self.room == 0 && !self.ask_for_room()) {
             return Place {
                 trace,
                 number: self.current,
@@ -181,7 +181,7 @@ impl TaskSpans {
         Place {
             trace: self.lend(),
             number,
-            recorded: self.sampled,
+            recorded: self.recorded,
             is_root: false,
         }
     }
@@ -207,7 +207,7 @@ impl TaskSpans {
         let Self {
             trace,
             task,
-            sampled,
+            recorded,
             main,
             dropped_as,
             current,
@@ -218,7 +218,7 @@ impl TaskSpans {
         if task == trace.root.task() {
             let end = Change::End(Ticks::now(), dropped_as);
             trace.root_ended(buffer, end, refused, scopes);
-        } else if sampled {
+        } else if recorded {
             let mut left = trace.shared();
             let shared = left.get_or_insert_default();
             shared.live.retain(|live| *live != task);

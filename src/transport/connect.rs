@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use tower_service::Service;
 
-use super::Config;
+use super::http::HttpConfig;
 use super::proxy::Proxy;
 use super::tls::Tls;
 
@@ -42,7 +42,7 @@ impl<T: Read + Write + Connection + Send + Unpin> Io for T {}
 
 impl Connector {
     /// Loads the platform's certificates if there is TLS on the way.
-    pub(super) fn of(config: &Config) -> io::Result<Self> {
+    pub(super) fn of(config: &HttpConfig) -> io::Result<Self> {
         let tcp = Self::new(tcp(config));
         if !config.needs_tls() {
             return Ok(match &config.proxy {
@@ -182,7 +182,7 @@ impl Write for Stream {
     }
 }
 
-fn tcp(config: &Config) -> HttpConnector {
+fn tcp(config: &HttpConfig) -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);

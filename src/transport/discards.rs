@@ -18,6 +18,7 @@ pub(super) struct Discards {
 /// whatever ended the attempt.
 pub(super) struct Unsent {
     discards: Discards,
+    report: ClientReport,
     shared: Arc<Shared>,
 }
 
@@ -45,24 +46,10 @@ impl Discards {
             })
             .filter(|(_, _, count)| *count > 0)
     }
-}
 
-impl Unsent {
-    /// Takes all that the server has not been told of, if there is any.
-    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
-        if !shared.config.send_client_reports {
-            return None;
-        }
-        let discards = shared.take_discards();
-        (!discards.is_empty()).then(|| Self {
-            discards,
-            shared: Arc::clone(shared),
-        })
-    }
-
-    pub(super) fn to_client_report(&self) -> ClientReport {
+    fn to_client_report(self) -> ClientReport {
         let mut discarded = Vec::new();
-        for (reason, category, mut count) in self.discards.iter() {
+        for (reason, category, mut count) in self.iter() {
             // Servers read 32 bits, so more than that becomes several entries.
             while count > 0 {
                 let quantity = u32::try_from(count).unwrap_or(u32::MAX);
@@ -75,6 +62,26 @@ impl Unsent {
             }
         }
         ClientReport::new(discarded)
+    }
+}
+
+impl Unsent {
+    /// Takes all that the server has not been told of, if there is any.
+    pub(super) fn take(shared: &Arc<Shared>) -> Option<Self> {
+        if !shared.config.send_client_reports {
+            return None;
+        }
+        let discards = shared.take_discards();
+        (!discards.is_empty()).then(|| Self {
+            discards,
+            report: discards.to_client_report(),
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// What the server is told.
+    pub(super) fn report(&self) -> &ClientReport {
+        &self.report
     }
 
     /// The server has read it, so it is not told again.

@@ -68,7 +68,7 @@ impl Prepared {
     }
 
     /// Writes the body: the time it is sent is now.
-    fn write(&self, unsent: Option<&Unsent>) -> Option<Vec<u8>> {
+    pub(super) fn write(&self, unsent: Option<&Unsent>) -> Option<Vec<u8>> {
         let headers = Envelope {
             headers: self.headers.clone(),
             items: Vec::new(),
@@ -76,7 +76,7 @@ impl Prepared {
         let mut body = headers.to_bytes(SystemTime::now()).ok()?;
         body.extend_from_slice(&self.items);
         if let Some(unsent) = unsent {
-            let report = Envelope::of_client_report(unsent.to_client_report());
+            let report = Envelope::of_client_report(unsent.report().clone());
             body.extend_from_slice(&write_items(&report)?);
         }
         Some(body)
@@ -107,7 +107,7 @@ impl Encoded {
 
     /// Makes the body of a client report alone.
     pub(super) fn of_unsent(unsent: Unsent, compressor: &mut Compressor) -> Option<Self> {
-        let envelope = Envelope::of_client_report(unsent.to_client_report());
+        let envelope = Envelope::of_client_report(unsent.report().clone());
         let body = compressor.compress(envelope.to_bytes(SystemTime::now()).ok()?)?;
         Some(Self {
             job: None,

@@ -249,12 +249,18 @@ fn to_user(mut map: Map<String, Value>) -> User {
 }
 
 fn to_request(mut map: Map<String, Value>) -> Request {
-    let mut texts = |name: &str| match map.remove(name) {
-        Some(Value::Object(texts)) => to_strings(texts),
+    let headers = match map.remove("headers") {
+        Some(Value::Object(headers)) => to_strings(headers),
         _ => BTreeMap::new(),
     };
-    let (cookies, headers) = (texts("cookies"), texts("headers"));
     let mut text = |name: &str| map.remove(name).and_then(to_string);
+    let cookies = text("cookies").unwrap_or_default();
+    let cookies = cookies
+        .split("; ")
+        .filter_map(|cookie| cookie.split_once('='));
+    let cookies = cookies
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     Request {
         method: text("method"),
         url: text("url"),

@@ -1,5 +1,6 @@
 //! The HTTP client.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -8,18 +9,37 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
     USER_AGENT,
 };
+use http::uri::Scheme;
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time;
 
+use super::Compression;
 use super::connect::Connector;
 use super::proxy::Proxy;
-use super::{Compression, Config};
-use crate::diagnostics::{self, Topic};
+use super::tls::TlsConfig;
+use crate::diagnostics::{self, Chain, Topic};
 use crate::protocol::Sdk;
+
+/// Where requests go, and how.
+#[derive(Clone)]
+pub(crate) struct HttpConfig {
+    /// The full URL that bodies are posted to.
+    pub(crate) endpoint: Uri,
+    /// The value of `X-Sentry-Auth`, for those who ask for it.
+    pub(crate) auth: Option<HeaderValue>,
+    pub(crate) compression: Compression,
+    /// How long one request may take, the answer included.
+    pub(crate) request_timeout: Duration,
+    /// What requests go through instead of straight to the endpoint.
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) tls: TlsConfig,
+    /// Whether connections are kept while nothing is sent.
+    pub(crate) keep_alive: bool,
+}
 
 /// Sends bodies to one endpoint over pooled connections.
 #[derive(Clone)]
@@ -49,12 +69,47 @@ pub(super) enum Failure {
     Timeout,
 }
 
+/// Why there is no answer, and what caused that.
+pub(super) struct Unanswered {
+    pub(super) failure: Failure,
+    cause: Option<legacy::Error>,
+}
+
+impl HttpConfig {
+    /// A way straight to an endpoint that asks for nothing.
+    pub(super) fn straight(endpoint: Uri, request_timeout: Duration) -> Self {
+        Self {
+            endpoint,
+            auth: None,
+            compression: Compression::None,
+            request_timeout,
+            proxy: None,
+            tls: TlsConfig::default(),
+            keep_alive: false,
+        }
+    }
+
+    /// Whether TLS is spoken with the server or with the proxy.
+    pub(super) fn needs_tls(&self) -> bool {
+        self.is_https() || self.proxy.as_ref().is_some_and(Proxy::is_https)
+    }
+
+    /// The proxy, if it reads the requests; it only passes on what is encrypted.
+    pub(super) fn forwarder(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !self.is_https())
+    }
+
+    fn is_https(&self) -> bool {
+        self.endpoint.scheme() == Some(&Scheme::HTTPS)
+    }
+}
+
 impl HttpClient {
     /// Makes a client whose connections live on the current runtime.
     ///
     /// Loading the platform's certificates takes milliseconds and blocks; it is
-    /// done only if [`Config::needs_tls`].
-    pub(super) fn new(config: &Config) -> io::Result<Self> {
+    /// done only if [`HttpConfig::needs_tls`].
+    pub(super) fn new(config: &HttpConfig) -> io::Result<Self> {
         let connections = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -62,7 +117,6 @@ impl HttpClient {
                 true => KEPT_ALIVE,
                 false => POOL_IDLE_TIMEOUT,
             })
-            .pool_max_idle_per_host(config.max_uploads)
             .build(Connector::of(config)?);
 
         Ok(Self {
@@ -74,8 +128,22 @@ impl HttpClient {
         })
     }
 
-    /// Sends a body and reads the answer to its end, all within one timeout.
+    /// Sends a body to the server, and says once why it could not be reached.
     pub(super) async fn post(self, body: Bytes) -> Result<Reply, Failure> {
+        self.send(body).await.map_err(|unanswered| {
+            match (unanswered.failure, &unanswered.cause) {
+                (Failure::Timeout, _) => diagnostics::once(Topic::Timeout),
+                (Failure::Connect, Some(cause)) => {
+                    diagnostics::once_because(Topic::Unreachable, cause);
+                }
+                _ => {}
+            }
+            unanswered.failure
+        })
+    }
+
+    /// Sends a body and reads the answer to its end, all within one timeout.
+    pub(super) async fn send(self, body: Bytes) -> Result<Reply, Unanswered> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint;
@@ -84,24 +152,14 @@ impl HttpClient {
         let deadline = time::Instant::now() + self.timeout;
         let response = time::timeout_at(deadline, self.connections.request(request)).await;
         let (head, body) = response
-            .map_err(|_| {
-                diagnostics::once(Topic::Timeout);
-                Failure::Timeout
-            })?
-            .map_err(|error| {
-                if error.is_connect() {
-                    diagnostics::once_because(Topic::Unreachable, &error);
-                    Failure::Connect
-                } else {
-                    Failure::Exchange
-                }
-            })?
+            .map_err(|_| Failure::Timeout)?
+            .map_err(Unanswered::because)?
             .into_parts();
         // The status says it all; reading on only gives the connection back to the pool.
         let _ = time::timeout_at(deadline, drain(body)).await;
         if self.forwarded && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             // The server has not seen it.
-            return Err(Failure::Connect);
+            return Err(Failure::Connect.into());
         }
         Ok(Reply {
             status: head.status,
@@ -110,8 +168,39 @@ impl HttpClient {
     }
 }
 
+impl Unanswered {
+    fn because(cause: legacy::Error) -> Self {
+        let failure = match cause.is_connect() {
+            true => Failure::Connect,
+            false => Failure::Exchange,
+        };
+        Self {
+            failure,
+            cause: Some(cause),
+        }
+    }
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            cause: None,
+        }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Some(cause) => Chain(cause).fmt(f),
+            None => f.write_str("there is no answer in time"),
+        }
+    }
+}
+
 /// The headers that every request has.
-fn headers(config: &Config) -> HeaderMap {
+fn headers(config: &HttpConfig) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let content_type = HeaderValue::from_static("application/x-sentry-envelope");
     headers.insert(CONTENT_TYPE, content_type);
@@ -125,10 +214,9 @@ fn headers(config: &Config) -> HeaderMap {
     if let Some(encoding) = encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    headers.insert(
-        HeaderName::from_static("x-sentry-auth"),
-        config.auth.clone(),
-    );
+    if let Some(auth) = &config.auth {
+        headers.insert(HeaderName::from_static("x-sentry-auth"), auth.clone());
+    }
     if let Some(authorization) = config.forwarder().and_then(Proxy::authorization) {
         headers.insert(PROXY_AUTHORIZATION, authorization.clone());
     }

@@ -15,6 +15,9 @@
 //! or flushed takes over. An envelope that was on its way then may arrive
 //! twice, with the same event id, and what was being built goes on being built.
 //!
+//! A copy of all that may also go to a local viewer, on a way of its own
+//! beside this one: [`spotlight`].
+//!
 //! # Size
 //!
 //! Servers refuse what is too large. A transaction that is gets shortened, and
@@ -44,6 +47,7 @@ mod retry;
 mod share;
 mod shared;
 mod shorten;
+mod spotlight;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -56,17 +60,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::uri::Scheme;
-use ::http::{HeaderValue, Uri};
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time;
 
+pub(crate) use self::http::HttpConfig;
 #[cfg(feature = "test")]
 pub(crate) use self::ledger::Ledger;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
 pub(crate) use self::proxy::{Proxy, is_exempt};
 use self::shared::Shared;
+pub(crate) use self::spotlight::Sidecar;
 use self::state::Phase;
 pub(crate) use self::tls::{PemError, TlsConfig};
 use crate::protocol::{Category, DiscardReason, Transaction};
@@ -89,6 +93,7 @@ pub(crate) enum Build {
 }
 
 /// A payload that was built.
+#[derive(Clone)]
 pub(crate) struct Built {
     /// What is sent, or why nothing is.
     pub(crate) transaction: Result<Box<Transaction>, DiscardReason>,
@@ -113,11 +118,7 @@ pub enum Compression {
 /// Where to deliver to, and how.
 #[derive(Clone)]
 pub(crate) struct Config {
-    /// The full URL of the envelope endpoint.
-    pub(crate) endpoint: Uri,
-    /// The value of `X-Sentry-Auth`.
-    pub(crate) auth: HeaderValue,
-    pub(crate) compression: Compression,
+    pub(crate) http: HttpConfig,
     /// Whether the server is told of losses.
     pub(crate) send_client_reports: bool,
     /// How many bytes may be pending, as payloads measure themselves.
@@ -126,15 +127,10 @@ pub(crate) struct Config {
     pub(crate) queue_items: usize,
     /// How many requests may be in flight.
     pub(crate) max_uploads: usize,
-    /// How long one request may take, the answer included.
-    pub(crate) request_timeout: Duration,
-    /// What requests go through instead of straight to the endpoint.
-    pub(crate) proxy: Option<Proxy>,
-    pub(crate) tls: TlsConfig,
-    /// Whether connections are kept while nothing is sent.
-    pub(crate) keep_alive: bool,
     /// Whether less is to be sampled while delivery can't keep up.
     pub(crate) backpressure: bool,
+    /// Who gets a copy of every client report.
+    pub(crate) sidecar: Option<Arc<Sidecar>>,
 }
 
 /// The way to the server.
@@ -145,37 +141,22 @@ pub(crate) struct Transport {
     shared: Arc<Shared>,
 }
 
+#[cfg(test)]
 impl Config {
-    /// Whether TLS is spoken with the server or with the proxy.
-    fn needs_tls(&self) -> bool {
-        self.is_https() || self.proxy.as_ref().is_some_and(Proxy::is_https)
-    }
-
-    /// The proxy, if it reads the requests; it only passes on what is encrypted.
-    fn forwarder(&self) -> Option<&Proxy> {
-        self.proxy.as_ref().filter(|_| !self.is_https())
-    }
-
-    fn is_https(&self) -> bool {
-        self.endpoint.scheme() == Some(&Scheme::HTTPS)
-    }
-
     /// The defaults of the options.
-    #[cfg(test)]
-    fn new(endpoint: Uri, auth: HeaderValue) -> Self {
+    fn new(endpoint: ::http::Uri, auth: ::http::HeaderValue) -> Self {
         Self {
-            endpoint,
-            auth,
-            compression: Compression::default(),
+            http: HttpConfig {
+                auth: Some(auth),
+                compression: Compression::default(),
+                ..HttpConfig::straight(endpoint, Duration::from_secs(30))
+            },
             send_client_reports: true,
             queue_bytes: 16 * 1024 * 1024,
             queue_items: 10_000,
             max_uploads: 64,
-            request_timeout: Duration::from_secs(30),
-            proxy: None,
-            tls: TlsConfig::default(),
-            keep_alive: false,
             backpressure: true,
+            sidecar: None,
         }
     }
 }

@@ -9,9 +9,8 @@ use tokio::task::spawn_blocking;
 use super::Compression;
 use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
-use super::http::{Failure, HttpClient, Reply};
+use super::http::{Failure, HttpClient, HttpConfig, Reply};
 use super::job::Job;
-use super::shared::Shared;
 
 /// A delivery under way. Dropped, it lets everything go back to where it was taken from.
 pub(super) type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
@@ -79,11 +78,11 @@ pub(super) async fn upload_large(
 }
 
 /// Makes the client, away from the runtime's threads if that takes time.
-pub(super) async fn make_client(shared: Arc<Shared>) -> Option<HttpClient> {
-    if shared.config.needs_tls() {
-        let made = spawn_blocking(move || HttpClient::new(&shared.config)).await;
+pub(super) async fn make_client(config: HttpConfig) -> Option<HttpClient> {
+    if config.needs_tls() {
+        let made = spawn_blocking(move || HttpClient::new(&config)).await;
         made.ok()?.ok()
     } else {
-        HttpClient::new(&shared.config).ok()
+        HttpClient::new(&config).ok()
     }
 }

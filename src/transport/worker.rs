@@ -70,7 +70,7 @@ impl Worker {
         let now = Instant::now();
         Self {
             client: None,
-            compressor: Compressor::new(shared.config.compression),
+            compressor: Compressor::new(shared.config.http.compression),
             writers: Arc::new(Semaphore::new(MAX_WRITERS)),
             limits: memory.limits,
             uploads: FuturesUnordered::new(),
@@ -92,7 +92,7 @@ impl Worker {
     /// Runs until nothing more is admitted and all is settled, or until the runtime ends.
     pub(super) async fn run(mut self) {
         self.runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        self.client = make_client(Arc::clone(&self.shared)).await;
+        self.client = make_client(self.shared.config.http.clone()).await;
         loop {
             let now = Instant::now();
             self.look(now);
@@ -191,7 +191,7 @@ impl Worker {
             false => None,
         };
         if large {
-            let compression = self.shared.config.compression;
+            let compression = self.shared.config.http.compression;
             let writers = Arc::clone(&self.writers);
             let upload = upload_large(client, job, unsent, compression, writers);
             self.uploads.push(Box::pin(upload));
@@ -263,6 +263,9 @@ impl Worker {
     fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
         let unsent = Unsent::take(&self.shared)?;
         self.reporting.taken(now);
+        if let Some(sidecar) = &self.shared.config.sidecar {
+            sidecar.copy_report(unsent.report().clone());
+        }
         Some(unsent)
     }
 

@@ -171,7 +171,7 @@ impl CarriedSpan {
     fn start_in(&mut self, spans: &mut TaskSpans) -> SpanNumber {
         let before = spans.current();
         let reference = self.place.take();
-        if !spans.is_sampled() {
+        if !spans.is_recorded() {
             if let Some(place) = reference {
                 spans.take_back(place.trace);
             }

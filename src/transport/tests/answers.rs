@@ -37,7 +37,7 @@ async fn an_accepted_envelope_arrives_as_the_protocol_says() {
 async fn large_payloads_and_plain_bodies_arrive_too() {
     let server = Server::start(|_| OK);
     let mut config = config(&server);
-    config.compression = Compression::None;
+    config.http.compression = Compression::None;
     let transport = Transport::new(config, &Handle::current());
     let mut large = fake("large".repeat(100_000));
     large.size = 500_000;
@@ -158,7 +158,7 @@ async fn a_timeout_is_a_network_error_in_the_end() {
         true => OK,
     });
     let mut config = config(&server);
-    config.request_timeout = Duration::from_millis(20);
+    config.http.request_timeout = Duration::from_millis(20);
     let transport = Transport::new(config, &Handle::current());
     transport.submit(fake(1));
     let report = transport.flush(LONG).await;

@@ -34,7 +34,7 @@ async fn what_is_pending_after_close_still_ends_in_a_counter() {
     let server = Server::start(|_| Act::Silence);
     let mut config = config(&server);
     config.max_uploads = 4;
-    config.request_timeout = Duration::from_millis(100);
+    config.http.request_timeout = Duration::from_millis(100);
     let transport = Transport::new(config, &Handle::current());
     for number in 0..100 {
         transport.submit(fake(number));

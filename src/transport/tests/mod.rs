@@ -5,6 +5,7 @@ mod building;
 mod lifecycle;
 mod losses;
 mod server;
+mod spotlight;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,0 +1,52 @@
+//! What goes to the server and to Spotlight.
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use crate::transport::{Build, Built, Payload};
+
+/// A payload with two ways to go, which is built once, for whichever comes first.
+///
+/// So both are sent the same, and what the program's filters and hooks do to a
+/// transaction is done once.
+#[derive(Clone)]
+pub(super) struct Copied {
+    spans: u32,
+    size: usize,
+    built: Shared<BoxFuture<'static, Built>>,
+}
+
+impl Copied {
+    pub(super) fn new(payload: Box<dyn Payload>) -> Self {
+        let (spans, size) = (payload.spans(), payload.size());
+        let built = async {
+            match payload.build() {
+                Build::Ready(built) => built,
+                Build::Pending(building) => building.await,
+            }
+        };
+        Self {
+            spans,
+            size,
+            built: built.boxed().shared(),
+        }
+    }
+}
+
+impl Payload for Copied {
+    fn spans(&self) -> u32 {
+        self.spans
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn build(self: Box<Self>) -> Build {
+        // It may be pending for no other reason than that the other way is building it.
+        match self.built.clone().now_or_never() {
+            Some(built) => Build::Ready(built),
+            None => Build::Pending(self.built.boxed()),
+        }
+    }
+}
