@@ -65,6 +65,8 @@ use tokio::time;
 pub(crate) use self::ledger::Ledger;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
 pub(crate) use self::proxy::{Proxy, is_exempt};
+#[cfg(test)]
+pub(crate) use self::rate_limit::RateLimits;
 use self::shared::Shared;
 use self::state::Phase;
 pub(crate) use self::tls::{PemError, TlsConfig};
