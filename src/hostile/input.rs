@@ -66,13 +66,28 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// A long run of one token, with or without a number after each.
+pub(super) fn run(token: &[u8], length: usize, numbered: bool) -> Vec<u8> {
+    let mut run = Vec::new();
+    for number in 0.. {
+        if run.len() >= length {
+            break;
+        }
+        run.extend_from_slice(token);
+        if numbered {
+            run.extend_from_slice(number.to_string().as_bytes());
+        }
+    }
+    run
+}
+
 fn pick<'a>(from: &[&'a [u8]], random: &mut StdRng) -> &'a [u8] {
     from.choose(random).copied().unwrap_or_default()
 }
 
 /// How often to repeat something: mostly a few times, rarely as often as there is room.
 fn times(of: &[u8], random: &mut StdRng) -> usize {
-    let most = if random.random_ratio(1, 16) { 14 } else { 5 };
+    let most = if random.random_ratio(1, 32) { 14 } else { 5 };
     let times = 1 << random.random_range(1..=most);
     times.min(LONGEST / of.len().max(1))
 }
