@@ -165,6 +165,8 @@ mod dsn;
 mod error;
 mod fields;
 mod filter;
+#[cfg(test)]
+mod hostile;
 mod id;
 mod integrations;
 #[cfg(feature = "local")]

@@ -174,7 +174,9 @@ impl Options {
     }
 
     /// Options from what `lookup` knows of the environment.
-    fn from_vars(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, OptionsError> {
+    pub(crate) fn from_vars(
+        lookup: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, OptionsError> {
         let read = |variable| read_variable(&lookup, variable);
 
         let mut options = Self::disabled();

@@ -41,7 +41,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// Decodes and reads the body of a request.
-    pub(super) fn read(head: &Parts, body: Vec<u8>, limit: usize) -> Result<Self, Refusal> {
+    pub(crate) fn read(head: &Parts, body: Vec<u8>, limit: usize) -> Result<Self, Refusal> {
         let mut encodings = head.headers.get_all(header::CONTENT_ENCODING).iter();
         let content_encoding = text(&head.headers, header::CONTENT_ENCODING);
         if encodings.nth(1).is_some() {

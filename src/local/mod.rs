@@ -36,6 +36,9 @@ mod transaction;
 mod tree;
 mod waterfall;
 
+#[cfg(test)]
+pub(crate) use self::service::sentry_key;
+
 pub use self::counts::Counts;
 pub use self::delivery::Delivery;
 pub use self::envelope::{EnvelopeProblem, ParseEnvelopeError, ReceivedEnvelope, ReceivedItem};

@@ -106,7 +106,7 @@ fn check_auth(head: &Parts) -> Result<(), Refusal> {
 }
 
 /// Finds the key in `Sentry sentry_version=7, sentry_key=…`, whose pairs have no order.
-fn sentry_key(auth: &str) -> Option<&str> {
+pub(crate) fn sentry_key(auth: &str) -> Option<&str> {
     let (scheme, pairs) = auth.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("sentry") {
         return None;

@@ -6,6 +6,8 @@ use std::hash::BuildHasher;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::BAGGAGE;
+
 /// Names and values that travel with a request or a message: HTTP headers, or the metadata of a queue.
 ///
 /// [`IncomingTrace`](crate::IncomingTrace) is read out of it, and
@@ -70,10 +72,10 @@ impl TraceCarrier for HeaderMap {
             return;
         };
         let name = HeaderName::from_static(name);
-        // What could not be read is somebody else's, and stays beside it.
+        // A baggage that could not be read is somebody else's, and stays beside it.
         let others = self.get_all(&name).iter();
         let others: Vec<_> = others
-            .filter(|other| readable(other).is_none())
+            .filter(|other| name == BAGGAGE && readable(other).is_none())
             .cloned()
             .collect();
         self.insert(name.clone(), value);
@@ -197,6 +199,10 @@ mod tests {
             .map(HeaderValue::as_bytes)
             .collect();
         assert_eq!(values, [b"d=4".as_slice(), b"c=\xff"]);
+        // Nobody else has a part in the other headers: of two, readers could take the wrong one.
+        headers.append("sentry-trace", HeaderValue::from_bytes(b"\xff").unwrap());
+        headers.set("sentry-trace", "1");
+        assert_eq!(headers.get_all("sentry-trace").iter().count(), 1);
         let list = [("baggage", "a=1"), ("Baggage", "b=2")];
         let list: Vec<_> = list
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -149,10 +149,12 @@ fn merge(theirs: &str, ours: &str) -> String {
     let others = others.map(|member| (member, usize::MAX));
     for (member, limit) in others.chain(ours.split(',').map(|member| (member, MAX_BYTES))) {
         let comma = usize::from(!merged.is_empty());
-        if merged.len() + comma + member.len() <= limit {
-            merged.extend((comma > 0).then_some(','));
-            merged.push_str(member);
+        if merged.len() + comma + member.len() > limit {
+            // What comes after it is less important, even if it is shorter.
+            break;
         }
+        merged.extend((comma > 0).then_some(','));
+        merged.push_str(member);
     }
     merged
 }
@@ -216,6 +218,8 @@ mod tests {
         let theirs = format!("v={}", "x".repeat(MAX_BYTES - 20));
         let merged = merge(&theirs, "sentry-a=1,sentry-transaction=2,sentry-b=3");
         assert_eq!(merged, format!("{theirs},sentry-a=1"));
+        let merged = merge(&theirs, "sentry-trace_id=12345678,sentry-b=3");
+        assert_eq!(merged, theirs, "the shorter one is less important");
         let theirs = format!("v={}", "x".repeat(MAX_BYTES));
         assert_eq!(merge(&theirs, "sentry-a=1"), theirs);
     }

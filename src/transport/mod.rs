@@ -69,6 +69,8 @@ pub(crate) use self::http::HttpConfig;
 pub(crate) use self::ledger::Ledger;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
 pub(crate) use self::proxy::{Proxy, is_exempt};
+#[cfg(test)]
+pub(crate) use self::rate_limit::RateLimits;
 use self::shared::Shared;
 pub(crate) use self::spotlight::Sidecar;
 use self::state::Phase;

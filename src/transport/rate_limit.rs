@@ -13,7 +13,7 @@ use crate::protocol::Category;
 /// Limits overlap; the longer one counts. Categories that this SDK never
 /// sends are not kept.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RateLimits {
+pub(crate) struct RateLimits {
     everything: Option<Instant>,
     transactions: Option<Instant>,
     spans: Option<Instant>,
@@ -21,7 +21,7 @@ pub(super) struct RateLimits {
 
 impl RateLimits {
     /// Takes note of what a response says about limits.
-    pub(super) fn update(&mut self, status: StatusCode, headers: &HeaderMap, now: Instant) {
+    pub(crate) fn update(&mut self, status: StatusCode, headers: &HeaderMap, now: Instant) {
         if headers.contains_key(&RATE_LIMITS) {
             for header in headers.get_all(&RATE_LIMITS) {
                 // What is not text holds no limit that could be read.
@@ -45,7 +45,7 @@ impl RateLimits {
     }
 
     /// Whether any limit holds now.
-    pub(super) fn is_any_active(&self, now: Instant) -> bool {
+    pub(crate) fn is_any_active(&self, now: Instant) -> bool {
         let limits = [self.everything, self.transactions, self.spans];
         limits.into_iter().flatten().any(|until| now < until)
     }
