@@ -67,6 +67,8 @@
 //! | what was found out on the way | [`current_span`], [`current_transaction`], [`Span::set_data`], [`Span::set_tag`] |
 //! | that it failed | `work.record_err().in_span(…)`, [`Span::set_status`] |
 //! | what holds for the whole transaction | [`set_tag`], [`set_user`], [`set_context`], [`configure_scope`] |
+//! | what holds for a part of the work | [`with_scope`], [`with_isolation_scope`] |
+//! | what happened on the way | [`add_breadcrumb`] |
 //!
 //! The first word is the kind of work, best one that Sentry knows: `http.server`, `http.client`,
 //! `db.query`, `cache.get`, `queue.process`, `task`, `function`. The second says what exactly is
@@ -94,6 +96,20 @@
 //! A closure that returns a future ends its span when it returns, before the future runs, so wrap
 //! the future. A task that is aborted ends only when the runtime has got to it, and so may outlive
 //! a transaction that ends at the same moment; `join_set.shutdown().await` waits for that.
+//!
+//! # Across services
+//!
+//! | To | Write |
+//! |---|---|
+//! | continue what came with a request or a message | [`IncomingTrace::from_carrier`] and [`TransactionBuilder::continue_trace`] |
+//! | tell others of the trace | [`outgoing_trace_to`], [`outgoing_trace`] and [`OutgoingTrace::inject`] |
+//! | continue a trace around several transactions, or around none | [`continue_trace`], [`Instrument::continue_trace`] |
+//! | leave the trace | [`start_new_trace`], [`Instrument::start_new_trace`] |
+//!
+//! Others are told of a trace also where nothing is recorded. Who is told, and whose traces go on,
+//! is up to [`Options::trace_propagation_targets`] and [`Options::strict_trace_continuation`].
+//! Whether a transaction is recorded is decided once, where its trace begins:
+//! [`Options::traces_sample_rate`], [`Options::traces_sampler`].
 //!
 //! # What is left out, and what is changed
 //!
@@ -138,8 +154,11 @@
 //!
 //! | Feature | Adds |
 //! |---|---|
+//! | `axum` | `taskspan::axum`: the server layer with matched routes as names |
 //! | `local` | `taskspan::local`: a receiver for Sentry's protocol inside the process, and a drawing of what it receives |
 //! | `test` | `taskspan::test`: a client that keeps what it would send, for tests |
+//! | `tonic` | `taskspan::tonic`: layers for gRPC |
+//! | `tower` | `taskspan::tower`: layers for services over HTTP |
 //! | `zstd` | `Compression::Zstd` for uploads |
 //!
 //! # Supported Rust
