@@ -160,6 +160,7 @@
 //! | `tonic` | `taskspan::tonic`: layers for gRPC |
 //! | `tower` | `taskspan::tower`: layers for services over HTTP |
 //! | `zstd` | `Compression::Zstd` for uploads |
+//! | `actix-web` | `taskspan::actix_web`: the middleware of servers with actix-web |
 //!
 //! # Supported Rust
 //!
@@ -208,6 +209,8 @@ pub use crate::dsn::{Dsn, ParseDsnError};
 pub use crate::error::InitError;
 pub use crate::filter::SpanRule;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
+#[cfg(feature = "actix-web")]
+pub use crate::integrations::actix_web;
 #[cfg(feature = "axum")]
 pub use crate::integrations::axum;
 #[cfg(feature = "tonic")]

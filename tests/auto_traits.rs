@@ -84,6 +84,12 @@ fn every_public_type_may_go_anywhere() {
         protocol::UnknownStatus,
     );
     has_all!(
+        taskspan::actix_web::Server<()>,
+        taskspan::actix_web::ServerBody<()>,
+        taskspan::actix_web::ServerFuture<Ready<()>>,
+        taskspan::actix_web::ServerMiddleware,
+    );
+    has_all!(
         local::Counts,
         local::Delivery,
         local::EnvelopeProblem,

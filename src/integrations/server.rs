@@ -58,6 +58,9 @@ impl Exchange {
     /// Gives up what is left of the work, unless it has panicked.
     pub(super) fn cancel(&mut self, drop_work: impl FnOnce()) {
         let Self { scope, recorded } = self;
+        // A response that tells of a failure was most likely replaced by another one.
+        let failed = recorded.as_ref().map(|recorded| recorded.status);
+        let failed = failed.filter(|status| *status != SpanStatus::Ok && !std::thread::panicking());
         scope.cancel(|| {
             if let Some(recorded) = recorded.take() {
                 if recorded.responded.is_none() && !std::thread::panicking() {
@@ -67,7 +70,10 @@ impl Exchange {
             }
             drop_work();
         });
-        self.scope.end();
+        match failed {
+            Some(status) => self.scope.end_as(status),
+            None => self.scope.end(),
+        }
     }
 
     /// The head of the response is there.
@@ -94,12 +100,18 @@ impl Exchange {
     }
 
     /// Says how the transaction ends, where something else than the status code knows.
+    #[cfg(feature = "tower")]
     pub(super) fn note_status(&mut self, note: impl FnOnce(&Span) -> Option<SpanStatus>) {
         self.scope.run(|| {
             if let Some(recorded) = &mut self.recorded {
                 recorded.status = note(&recorded.root).unwrap_or(recorded.status);
             }
         });
+    }
+
+    /// Another protocol begins after this response, if it is known which.
+    pub(super) fn upgrade(&mut self, protocol: Option<&str>) {
+        self.describe(|root| root.set_data(UPGRADE, protocol.unwrap_or("unknown")));
     }
 
     /// So many bytes of the response's body have left.
@@ -141,12 +153,23 @@ impl Recorded {
     }
 }
 
+/// The name of the transaction of a request.
+pub(super) fn name(method: &str, path: &str) -> String {
+    let mut name = String::with_capacity(method.len() + 1 + path.len());
+    name.push_str(method);
+    name.push(' ');
+    name.push_str(path);
+    name
+}
+
 const STATUS_CODE: &str = "http.response.status_code";
 const BODY_SIZE: &str = "http.response.body.size";
 /// Seconds from the start of the transaction to the head of the response.
 const TIME_TO_FIRST_BYTE: &str = "http.server.time_to_first_byte";
 /// Seconds from the head of the response to the end of its body.
 const BODY_TIME: &str = "http.response.body.time";
+/// The protocol that a connection was switched to.
+const UPGRADE: &str = "http.response.header.upgrade";
 
 /// What stands for a client that has gone before there was a response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;

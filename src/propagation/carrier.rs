@@ -56,13 +56,7 @@ pub trait TraceCarrier {
 
 impl TraceCarrier for HeaderMap {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut values = self.get_all(name).iter().filter_map(readable);
-        let first = values.next()?;
-        let Some(second) = values.next() else {
-            return Some(Cow::Borrowed(first));
-        };
-        let values = [first, second].into_iter().chain(values);
-        Some(Cow::Owned(values.collect::<Vec<_>>().join(",")))
+        list(self.get_all(name).iter().filter_map(readable))
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
@@ -128,6 +122,16 @@ impl TraceCarrier for Vec<(String, String)> {
         self.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
         self.push((name.to_owned(), value.to_owned()));
     }
+}
+
+/// The values of one name as one value.
+pub(crate) fn list<'a>(mut values: impl Iterator<Item = &'a str>) -> Option<Cow<'a, str>> {
+    let first = values.next()?;
+    let Some(second) = values.next() else {
+        return Some(Cow::Borrowed(first));
+    };
+    let values = [first, second].into_iter().chain(values);
+    Some(Cow::Owned(values.collect::<Vec<_>>().join(",")))
 }
 
 fn readable(value: &HeaderValue) -> Option<&str> {

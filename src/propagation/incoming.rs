@@ -1,5 +1,6 @@
 //! A trace that another process has begun.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use super::carrier::TraceCarrier;
@@ -46,15 +47,19 @@ impl IncomingTrace {
     /// These are `sentry-trace` and `baggage`, and `traceparent` for clients
     /// that [accept](crate::Options::accept_traceparent) it.
     pub fn from_carrier(carrier: &(impl TraceCarrier + ?Sized)) -> Self {
-        let sentry_trace = carrier.get(SENTRY_TRACE);
+        Self::read(|name| carrier.get(name))
+    }
+
+    /// Reads them out of anything that has values by names.
+    pub(crate) fn read<'a>(get: impl Fn(&str) -> Option<Cow<'a, str>>) -> Self {
+        let sentry_trace = get(SENTRY_TRACE);
         match sentry_trace.as_deref().and_then(SentryTrace::parse) {
             Some(sentry_trace) => {
-                let baggage = carrier.get(BAGGAGE);
+                let baggage = get(BAGGAGE);
                 Self::of(sentry_trace, baggage.as_deref())
             }
             None => Self {
-                traceparent: carrier
-                    .get(TRACEPARENT)
+                traceparent: get(TRACEPARENT)
                     .and_then(|text| SentryTrace::parse_traceparent(&text)),
                 ..Self::default()
             },

@@ -12,6 +12,8 @@ mod outgoing;
 mod policy;
 mod rand;
 
+#[cfg(feature = "actix-web")]
+pub(crate) use self::carrier::list;
 pub(crate) use self::context::{PropagationContext, Remote, own_sampling_context};
 pub(crate) use self::header::SentryTrace;
 pub(crate) use self::policy::Policy;

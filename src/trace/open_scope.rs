@@ -46,6 +46,7 @@ impl OpenScope {
     }
 
     /// Ends it as [`end`](Self::end) does, with this status where none was set.
+    #[cfg(feature = "_http-server")]
     pub(crate) fn end_as(&mut self, status: SpanStatus) {
         self.run(|| set_dropped_as(status));
         self.end();

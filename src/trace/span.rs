@@ -229,6 +229,24 @@ impl Span {
         }
     }
 
+    /// Sets the name of a transaction and what it is made of, unless that is something else than it
+    /// was since.
+    #[cfg(feature = "actix-web")]
+    pub(crate) fn rename_from(
+        &self,
+        was: TransactionSource,
+        name: String,
+        source: TransactionSource,
+    ) {
+        if let Some(place) = self.place.as_ref().filter(|place| place.is_root()) {
+            place.trace.rename(|root| {
+                if root.source == was {
+                    (root.text, root.source) = (name.into(), source);
+                }
+            });
+        }
+    }
+
     /// Sets what kind of work the span is. Servers cut it to 128 characters.
     pub fn set_op(&self, op: impl Into<Cow<'static, str>>) {
         self.change(Change::Op(op.into()));

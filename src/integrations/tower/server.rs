@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::ServerBody;
 use super::dialect::{Dialect, HTTP};
 use crate::client::Client;
-use crate::integrations::server::Exchange;
+use crate::integrations::server::{self, Exchange};
 use crate::propagation::IncomingTrace;
 use crate::protocol::TransactionSource;
 use crate::trace::{Arrival, Fields, RequestHead, RequestWriter, transaction};
@@ -119,7 +119,7 @@ impl ServerLayer {
             None => (request.uri.path(), TransactionSource::Url),
         };
         let name = match dialect.names_method {
-            true => name(&request.method, path),
+            true => server::name(request.method.as_str(), path),
             false => path.to_owned(),
         };
         let incoming = IncomingTrace::from_carrier(&request.headers);
@@ -135,14 +135,6 @@ impl ServerLayer {
         exchange.describe(|root| (dialect.describe)(root, request));
         exchange
     }
-}
-
-fn name(method: &Method, path: &str) -> String {
-    let mut name = String::with_capacity(method.as_str().len() + 1 + path.len());
-    name.push_str(method.as_str());
-    name.push(' ');
-    name.push_str(path);
-    name
 }
 
 /// The head of a request, and its route if that is known.
@@ -261,10 +253,7 @@ where
                 let (head, body) = response.into_parts();
                 let body = if is_last_of_http(head.status) {
                     let upgrade = head.headers.get(header::UPGRADE);
-                    exchange.describe(|root| {
-                        let protocol = upgrade.and_then(|protocol| protocol.to_str().ok());
-                        root.set_data(UPGRADE, protocol.unwrap_or("unknown"));
-                    });
+                    exchange.upgrade(upgrade.and_then(|protocol| protocol.to_str().ok()));
                     exchange.finish();
                     ServerBody::ended(body)
                 } else if *this.is_head || body.is_end_stream() {
@@ -307,6 +296,3 @@ impl<F> fmt::Debug for ServerFuture<F> {
         f.debug_struct("ServerFuture").finish_non_exhaustive()
     }
 }
-
-/// The protocol that a connection was switched to.
-const UPGRADE: &str = "http.response.header.upgrade";
