@@ -24,6 +24,7 @@ mod delivery;
 mod duration;
 mod encoding;
 mod envelope;
+mod joined;
 mod line;
 mod receiver;
 mod refusal;
