@@ -23,7 +23,7 @@ use tonic::codegen::{BoxFuture, http};
 use tonic::server::{Grpc, NamedService};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tower::{Service, ServiceBuilder, service_fn};
 

@@ -156,9 +156,10 @@
 //! |---|---|
 //! | `axum` | `taskspan::axum`: the server layer with matched routes as names |
 //! | `local` | `taskspan::local`: a receiver for Sentry's protocol inside the process, and a drawing of what it receives |
+//! | `reqwest` | `taskspan::reqwest`: a client whose requests are spans |
 //! | `test` | `taskspan::test`: a client that keeps what it would send, for tests |
-//! | `tonic` | `taskspan::tonic`: layers for gRPC |
-//! | `tower` | `taskspan::tower`: layers for services over HTTP |
+//! | `tonic` | `taskspan::tonic`: layers for gRPC servers and clients |
+//! | `tower` | `taskspan::tower`: layers for servers and clients of HTTP |
 //! | `zstd` | `Compression::Zstd` for uploads |
 //! | `actix-web` | `taskspan::actix_web`: the middleware of servers with actix-web |
 //!
@@ -213,6 +214,8 @@ pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
 pub use crate::integrations::actix_web;
 #[cfg(feature = "axum")]
 pub use crate::integrations::axum;
+#[cfg(feature = "reqwest")]
+pub use crate::integrations::reqwest;
 #[cfg(feature = "tonic")]
 pub use crate::integrations::tonic;
 #[cfg(feature = "tower")]

@@ -235,3 +235,29 @@ fn futures_of_the_receiver_can_be_spawned() {
     }
     let _: fn(local::Receiver) = methods;
 }
+
+#[cfg(feature = "tower")]
+#[test]
+fn clients_are_what_is_inside() {
+    use taskspan::tower::{Client, ClientBody, ClientFuture, ClientLayer};
+    has_all!(ClientLayer, Client<()>, ClientBody<()>, ClientFuture<()>);
+    is_send::<ClientFuture<OnlySend>>();
+    is_unpin::<ClientFuture<OnlyUnpin>>();
+    assert!(!has!(ClientFuture<OnlyUnpin>: Send));
+    assert!(!has!(ClientFuture<OnlySend>: Unpin));
+    assert!(!has!(ClientBody<OnlyUnpin>: Send));
+    assert!(!has!(ClientBody<OnlySend>: Unpin));
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn requests_of_reqwest_can_be_spawned() {
+    use taskspan::reqwest::{Client, RequestBuilder};
+    has_all!(Client, RequestBuilder);
+    fn requests(client: &Client, request: reqwest::Request) {
+        future_is_send_and_static(client.get("https://shop.example").send());
+        future_is_send_and_static(client.execute(request));
+        future_is_send_and_static(taskspan::reqwest::get("https://shop.example"));
+    }
+    let _: fn(&Client, reqwest::Request) = requests;
+}

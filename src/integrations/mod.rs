@@ -1,12 +1,17 @@
 //! Neighbours: one module for each, behind a feature of its name.
 //!
 //! What servers have in common is in [`server`]: a transaction from the head
-//! of a request to the end of the response's body.
+//! of a request to the end of the response's body. What clients have in common
+//! is in [`client`]: a span for the same time, and the trace in the headers.
 
 #[cfg(feature = "actix-web")]
 pub mod actix_web;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "_http-client")]
+mod client;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 #[cfg(feature = "_http-server")]
 mod server;
 #[cfg(feature = "tonic")]

@@ -1,9 +1,9 @@
 //! The layers of [tonic](https://docs.rs/tonic): gRPC over `tower` services.
 
 use http::HeaderMap;
-use http::request::Parts;
 
-use super::tower::{Dialect, HTTP, ServerLayer};
+use super::client;
+use super::tower::{ClientLayer, Dialect, HTTP, ServerLayer};
 use crate::protocol::SpanStatus;
 use crate::trace::Span;
 
@@ -21,14 +21,39 @@ pub fn server_layer() -> ServerLayer {
     ServerLayer::of(&GRPC)
 }
 
+/// The [`ClientLayer`] for tonic's clients: a span for each call, until its last message or status
+/// has come.
+///
+/// Spans have the operation `grpc.client` and are named by service and method, such as
+/// `shop.Carts/Add`. Their status is that of the call, `internal_error` if the server can't be
+/// reached, and `cancelled` if a stream is dropped before its end.
+///
+/// ```
+/// use tonic::transport::Channel;
+/// use tower::ServiceBuilder;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let channel = Channel::from_static("http://[::1]:50051").connect_lazy();
+/// let channel = ServiceBuilder::new().layer(taskspan::tonic::client_layer()).service(channel);
+/// // Then as before: let client = CartsClient::new(channel);
+/// # drop(channel);
+/// # }
+/// ```
+///
+/// A channel adds the host to requests, inside of the layer. Where
+/// [`trace_propagation_targets`](crate::Options::trace_propagation_targets) names hosts, tell the
+/// client which one it is: `CartsClient::with_origin(channel, "http://[::1]:50051".parse()?)`.
+pub fn client_layer() -> ClientLayer {
+    ClientLayer::of(&GRPC_CLIENT)
+}
+
 /// Service and method, by the path of a URL.
 fn method(path: &str) -> &str {
     path.trim_start_matches('/')
 }
 
 /// Says on a span which call it is.
-fn describe(span: &Span, request: &Parts) {
-    let method = method(request.uri.path());
+fn describe(span: &Span, method: &str) {
     span.set_data("rpc.system.name", "grpc");
     if let Some((service, _)) = method.rsplit_once('/') {
         span.set_data("rpc.service", service);
@@ -51,7 +76,15 @@ const GRPC: Dialect = Dialect {
     origin: "auto.rpc.tonic",
     names_method: false,
     route: |request| Some(method(request.uri.path())),
-    describe,
+    describe: |root, request| describe(root, method(request.uri.path())),
     note_status,
     ..HTTP
+};
+
+const GRPC_CLIENT: client::Dialect = client::Dialect {
+    op: "grpc.client",
+    origin: "auto.rpc.tonic",
+    describe: |request| method(request.path()).to_owned(),
+    note_request: |span, request| describe(span, method(request.path())),
+    note_status,
 };

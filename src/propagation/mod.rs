@@ -17,6 +17,8 @@ pub(crate) use self::carrier::list;
 pub(crate) use self::context::{PropagationContext, Remote, own_sampling_context};
 pub(crate) use self::header::SentryTrace;
 pub(crate) use self::policy::Policy;
+#[cfg(feature = "_http-client")]
+pub(crate) use self::policy::host_of;
 pub(crate) use self::rand::SampleRand;
 
 pub use self::carrier::TraceCarrier;

@@ -61,7 +61,7 @@ impl Policy {
 }
 
 /// The host of a URL and its port, where one is named or follows from the protocol.
-fn host_of(url: &str) -> Option<(&str, Option<u16>)> {
+pub(crate) fn host_of(url: &str) -> Option<(&str, Option<u16>)> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));

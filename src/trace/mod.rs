@@ -11,6 +11,8 @@ mod buffer;
 mod context;
 mod future;
 mod open_scope;
+#[cfg(feature = "_http-client")]
+mod polled_span;
 mod propagate;
 mod record;
 #[cfg(feature = "_http-server")]
@@ -45,6 +47,8 @@ pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::open_scope::OpenScope;
+#[cfg(feature = "_http-client")]
+pub(crate) use self::polled_span::PolledSpan;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::recorded_request::{Fields, RequestWriter};
 #[cfg(feature = "_http-server")]
