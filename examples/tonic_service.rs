@@ -93,7 +93,7 @@ struct Item {
 }
 
 fn serve() -> Result<SocketAddr> {
-    let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?;
+    let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?.with_nodelay(Some(true));
     let address = incoming.local_addr()?;
     let server = Server::builder()
         .layer(taskspan::tonic::server_layer())
