@@ -54,6 +54,8 @@ struct Inner {
     before_breadcrumb: Option<BeforeBreadcrumb>,
     #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
     sends_default_pii: bool,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code))]
+    max_request_body_size: usize,
     max_spans: u32,
     filters: Filters,
     identity: Identity,
@@ -184,6 +186,7 @@ impl Client {
             max_breadcrumbs: options.max_breadcrumbs,
             before_breadcrumb: options.before_breadcrumb.clone(),
             sends_default_pii: options.send_default_pii,
+            max_request_body_size: options.max_request_body_size,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
             filters: options.filters.clone(),
             identity,
@@ -323,6 +326,15 @@ impl Client {
             let new = || Arc::new(PropagationContext::new());
             self.inner.trace_of_process.get_or_init(new)
         })
+    }
+
+    /// How many bytes of a request's body integrations may send.
+    #[cfg(feature = "axum")]
+    pub(crate) fn max_request_body_size(&self) -> usize {
+        match self.inner.sends_default_pii {
+            true => self.inner.max_request_body_size,
+            false => 0,
+        }
     }
 
     /// Whether integrations may send personal data.

@@ -55,6 +55,7 @@ pub struct Options {
     pub(crate) debug: bool,
     pub(crate) send_client_reports: bool,
     pub(crate) send_default_pii: bool,
+    pub(crate) max_request_body_size: usize,
     pub(crate) compression: Compression,
     pub(crate) queue_bytes: usize,
     pub(crate) queue_items: usize,
@@ -136,6 +137,7 @@ impl Options {
             debug: false,
             send_client_reports: true,
             send_default_pii: false,
+            max_request_body_size: 10_000,
             compression: Compression::default(),
             queue_bytes: 16 * 1024 * 1024,
             queue_items: 10_000,
@@ -292,6 +294,16 @@ impl Options {
     /// They may not by default. What the program itself sets is always sent.
     pub fn send_default_pii(mut self, send: bool) -> Self {
         self.send_default_pii = send;
+        self
+    }
+
+    /// How many bytes the body of a request may have for its content to be sent, where personal
+    /// data may be.
+    ///
+    /// 10,000 by default; with 0 none is. Only JSON and forms are sent, and the values of what is
+    /// secret by its name are replaced by `[Filtered]`.
+    pub fn max_request_body_size(mut self, bytes: usize) -> Self {
+        self.max_request_body_size = bytes;
         self
     }
 

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, Request, Uri, header};
+#[cfg(any(feature = "axum", test))]
+use serde_json::Value;
 
 use crate::protocol;
 
@@ -51,6 +53,24 @@ pub(crate) fn without_secrets(query: &str) -> Cow<'_, str> {
         _ => Cow::Borrowed(pair),
     });
     Cow::Owned(pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// A JSON text with the values of secrets replaced, `None` if it is no JSON.
+#[cfg(any(feature = "axum", test))]
+pub(crate) fn json_without_secrets(text: &str) -> Option<String> {
+    fn hide(value: &mut Value) {
+        match value {
+            Value::Object(map) => map.iter_mut().for_each(|(name, value)| match value {
+                _ if is_secret(name) => *value = FILTERED.into(),
+                value => hide(value),
+            }),
+            Value::Array(list) => list.iter_mut().for_each(hide),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_str(text).ok()?;
+    hide(&mut value);
+    Some(value.to_string())
 }
 
 /// The headers that may be told. `personal` is for those that tell who somebody is.
@@ -256,6 +276,23 @@ mod tests {
         ];
         for (query, told) in table {
             assert_eq!(without_secrets(query), told);
+        }
+    }
+
+    #[test]
+    fn values_of_secrets_in_json_are_not_told() {
+        let table = [
+            ("{", None),
+            ("[1,\"a\"]", Some("[1,\"a\"]")),
+            (
+                r#"{"user":{"password":"x","name":"n"},"list":[{"apiKey":[1]}]}"#,
+                Some(
+                    r#"{"list":[{"apiKey":"[Filtered]"}],"user":{"name":"n","password":"[Filtered]"}}"#,
+                ),
+            ),
+        ];
+        for (text, told) in table {
+            assert_eq!(json_without_secrets(text).as_deref(), told);
         }
     }
 

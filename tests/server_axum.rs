@@ -207,6 +207,52 @@ async fn what_is_told_of_a_request_depends_on_the_options() {
 }
 
 #[tokio::test]
+async fn the_body_of_a_request_is_measured_and_told_only_if_it_may_be() {
+    let form = "application/x-www-form-urlencoded";
+    let json = "application/json; charset=utf-8";
+    // personal data, limit, type, body, what is told
+    let table = [
+        (false, 100, json, r#"{"a":1}"#, None),
+        (
+            true,
+            100,
+            json,
+            r#"{"a":1,"token":2}"#,
+            Some(r#"{"a":1,"token":"[Filtered]"}"#),
+        ),
+        (true, 6, json, r#"{"a":1}"#, None),
+        (true, 0, json, r#"{"a":1}"#, None),
+        (true, 100, json, r#"{"a":1"#, None),
+        (true, 100, form, "a=1&sid=2", Some("a=1&sid=[Filtered]")),
+        (true, 100, "text/plain", "a=1", None),
+    ];
+    for (personal, limit, kind, body, told) in table {
+        for chunked in [false, true] {
+            let options = options()
+                .send_default_pii(personal)
+                .max_request_body_size(limit);
+            let routes = Router::new().route("/", any(async |body: String| body));
+            let (address, sent) = start(options, routes).await;
+            let length = match chunked {
+                true => format!(
+                    "transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0",
+                    body.len()
+                ),
+                false => format!("content-length: {}\r\n\r\n{body}", body.len()),
+            };
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: {kind}\r\n{length}\r\n\r\n"
+            );
+            half_a_request(address, &request, body).await;
+            let transaction = transactions(&sent, 1).await.remove(0);
+            assert_eq!(data(&transaction, "http.request.body.size"), body.len());
+            let found = data(&transaction, "http.request.body.data");
+            assert_eq!(found.as_str(), told, "{personal} {limit} {kind} {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_sampler_sees_the_request_before_anything_is_copied() {
     let options = Options::disabled().traces_sampler(|context| {
         assert_eq!(context.method(), Some("GET"));

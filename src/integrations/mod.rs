@@ -10,6 +10,8 @@ pub mod actix_web;
 pub mod axum;
 #[cfg(feature = "_http-client")]
 mod client;
+#[cfg(feature = "axum")]
+mod request_body;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 #[cfg(feature = "_http-server")]

@@ -25,7 +25,12 @@ struct Recorded {
     body_bytes: u64,
     /// How it ends unless it is given up, or the program says otherwise.
     status: SpanStatus,
+    /// What is known only in the end.
+    describe: Option<Describe>,
 }
+
+/// Says something on a root before it ends.
+pub(super) type Describe = Box<dyn FnOnce(&Span) + Send + Sync>;
 
 impl Exchange {
     /// Starts the transaction. The request is written down only if that is recorded.
@@ -45,6 +50,7 @@ impl Exchange {
                 responded: None,
                 body_bytes: 0,
                 status: SpanStatus::Ok,
+                describe: None,
             })
         });
         Self { scope, recorded }
@@ -62,11 +68,11 @@ impl Exchange {
         let failed = recorded.as_ref().map(|recorded| recorded.status);
         let failed = failed.filter(|status| *status != SpanStatus::Ok && !std::thread::panicking());
         scope.cancel(|| {
-            if let Some(recorded) = recorded.take() {
+            if let Some(mut recorded) = recorded.take() {
                 if recorded.responded.is_none() && !std::thread::panicking() {
                     recorded.root.set_data(STATUS_CODE, CLIENT_CLOSED_REQUEST);
                 }
-                recorded.note_body();
+                recorded.note_bodies();
             }
             drop_work();
         });
@@ -97,6 +103,14 @@ impl Exchange {
                 describe(&recorded.root);
             }
         });
+    }
+
+    /// Has something said about the transaction when it ends, if it is recorded.
+    #[cfg(feature = "tower")]
+    pub(super) fn describe_at_end(&mut self, watch: impl FnOnce(&Span) -> Option<Describe>) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.describe = watch(&recorded.root);
+        }
     }
 
     /// Says how the transaction ends, where something else than the status code knows.
@@ -134,8 +148,8 @@ impl Exchange {
 
     fn end_as(&mut self, status: SpanStatus) {
         self.scope.run(|| {
-            if let Some(recorded) = self.recorded.take() {
-                recorded.note_body();
+            if let Some(mut recorded) = self.recorded.take() {
+                recorded.note_bodies();
             }
         });
         self.scope.end_as(status);
@@ -143,8 +157,11 @@ impl Exchange {
 }
 
 impl Recorded {
-    /// Notes what has become of the response's body.
-    fn note_body(&self) {
+    /// Notes what has become of the bodies of request and response.
+    fn note_bodies(&mut self) {
+        if let Some(describe) = self.describe.take() {
+            describe(&self.root);
+        }
         if let Some(responded) = self.responded {
             let time = responded.elapsed().as_secs_f64();
             self.root.set_data(BODY_SIZE, self.body_bytes);

@@ -19,6 +19,8 @@ use super::record::{Change, SpanNumber};
 use super::recorded_request::RequestWriter;
 use super::span_builder::SpanBuilder;
 use super::task::in_task_of;
+#[cfg(feature = "axum")]
+use crate::client::Client;
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::protocol::{SpanStatus, TransactionSource};
@@ -189,6 +191,13 @@ impl Span {
             let key = key.into();
             attributes::with_json(value, |text| place.set(Kind::Data, key, text));
         }
+    }
+
+    /// How many bytes of a request's body may be told.
+    #[cfg(feature = "axum")]
+    pub(crate) fn max_request_body_size(&self) -> usize {
+        let client = self.place.as_ref().map(|place| &place.trace.client);
+        client.map_or(0, Client::max_request_body_size)
     }
 
     /// Records the request that a transaction answers.

@@ -1,8 +1,11 @@
 //! What tells servers apart that speak HTTP.
 
+use std::any::Any;
+
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::integrations::server::Describe;
 use crate::protocol::SpanStatus;
 use crate::trace::Span;
 
@@ -18,6 +21,8 @@ pub(in crate::integrations) struct Dialect {
     pub(in crate::integrations) client_address: fn(&Parts) -> Option<String>,
     /// Says on a root what else a request is.
     pub(in crate::integrations) describe: fn(&Span, &Parts),
+    /// Looks at what the program reads of a request's body, and says in the end what that was.
+    pub(in crate::integrations) watch: fn(&Span, &Parts, &mut dyn Any) -> Option<Describe>,
     /// Says how it has ended, if the headers or trailers of a response say it.
     pub(in crate::integrations) note_status: NoteStatus,
 }
@@ -33,5 +38,6 @@ pub(in crate::integrations) const HTTP: Dialect = Dialect {
     route: |_| None,
     client_address: |_| None,
     describe: |_, _| (),
+    watch: |_, _, _| None,
     note_status: |_, _| None,
 };

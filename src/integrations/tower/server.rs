@@ -82,6 +82,7 @@ pub struct Server<S> {
 impl<S, B, R> Service<Request<B>> for Server<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    B: 'static,
     R: Body,
 {
     type Response = Response<ServerBody<R>>;
@@ -93,8 +94,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         let mut exchange = self.layer.begin(&head);
+        exchange.describe_at_end(|root| (self.layer.dialect.watch)(root, &head, &mut body));
         let is_head = head.method == Method::HEAD;
         let request = Request::from_parts(head, body);
         let inner = exchange.run(|| self.inner.call(request));
