@@ -1,8 +1,12 @@
 //! The identifiers of the protocol: traces, spans and events.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
+use rand::distr::{Distribution, StandardUniform};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The identifier of a trace: 16 bytes, never all zero, written as 32 lowercase hex digits.
@@ -56,6 +60,17 @@ impl EventId {
         const VARIANT: u128 = 0b11 << 62;
         Self(bits & !VERSION & !VARIANT | 0x4 << 76 | 0b10 << 62)
     }
+}
+
+/// Random bits for identifiers, which have to be unique and may be guessed.
+pub(crate) fn random<T>() -> T
+where
+    StandardUniform: Distribution<T>,
+{
+    thread_local! {
+        static GENERATOR: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
+    }
+    GENERATOR.with_borrow_mut(|generator| generator.random())
 }
 
 /// Reads exactly `digits` lowercase hex digits.

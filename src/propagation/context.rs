@@ -8,7 +8,7 @@ use super::outgoing::OutgoingTrace;
 use super::policy::Policy;
 use super::rand::{SampleRand, parse_rate};
 use crate::client::Identity;
-use crate::id::{SpanId, TraceId};
+use crate::id::{self, SpanId, TraceId};
 use crate::protocol::DynamicSamplingContext;
 
 /// The trace that transactions continue which start here, and that is passed on where none is.
@@ -43,7 +43,7 @@ pub(crate) struct Remote {
 impl PropagationContext {
     /// A trace that begins here.
     pub(crate) fn new() -> Self {
-        let (trace_id, span_id) = rand::random::<(u128, u64)>();
+        let (trace_id, span_id) = id::random::<(u128, u64)>();
         let trace_id = TraceId::from_random(trace_id);
         Self {
             trace_id,

@@ -87,6 +87,13 @@ impl Assembled {
 }
 
 impl Trace {
+    /// Ends the root of a transaction that is not sampled: it is counted.
+    pub(super) fn unsampled_root_ended(&self) {
+        if let Some(reason) = self.sampling.left_out_because() {
+            self.client.count_unsampled(reason);
+        }
+    }
+
     /// Ends the root and delivers the transaction, without what is still recorded by other tasks.
     pub(super) fn root_ended(
         self: Arc<Self>,
@@ -95,13 +102,9 @@ impl Trace {
         refused: u32,
         scopes: Scopes,
     ) {
-        if !self.sampling.sampled
-            && let Some(reason) = self.sampling.left_out_because()
-        {
-            self.client.count_unsampled(reason);
-        }
-        if !self.recorded {
-            return;
+        if !self.sampling.sampled {
+            // Recorded for the local viewer alone.
+            self.unsampled_root_ended();
         }
         let mut refused = refused;
         let mut others = Vec::new();

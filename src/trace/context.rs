@@ -57,8 +57,8 @@ impl Context {
     }
 
     /// The same in the trace that came in, or in a new one.
-    pub(super) fn in_trace(self, incoming: Option<&IncomingTrace>) -> Self {
-        let client = self.client();
+    pub(super) fn in_trace(mut self, incoming: Option<&IncomingTrace>) -> Self {
+        let client = self.take_client();
         let propagation = client.as_ref().map(|client| {
             let policy = client.propagation();
             let continued = incoming.and_then(|it| PropagationContext::continuing(it, policy));
@@ -72,14 +72,13 @@ impl Context {
         }
     }
 
-    /// The client that transactions here belong to, unless it is a disabled one.
-    pub(super) fn client(&self) -> Option<Client> {
-        let of_trace = self.parent.as_ref().map(|(trace, _)| &trace.client);
-        of_trace
-            .or(self.client.as_ref())
-            .cloned()
-            .or_else(client::installed)
-            .filter(Client::is_enabled)
+    /// Takes out the client that transactions here belong to, unless it is a disabled one.
+    pub(super) fn take_client(&mut self) -> Option<Client> {
+        let client = match &self.parent {
+            Some((trace, _)) => Some(trace.client.clone()),
+            None => self.client.take().or_else(client::installed),
+        };
+        client.filter(Client::is_enabled)
     }
 
     /// The same as a task that begins now.

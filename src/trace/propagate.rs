@@ -98,28 +98,27 @@ enum Caller {
 
 impl Caller {
     fn current() -> Self {
-        let in_span = task::with(|task| {
-            let spans = task.spans.as_mut()?;
-            Some(Self::Span(spans.place(spans.current())))
-        });
-        in_span.unwrap_or_else(|| Self::Scope(Context::current().unwrap_or_default()))
+        match Place::current() {
+            Some(place) => Self::Span(place),
+            None => Self::Scope(Context::current().unwrap_or_default()),
+        }
     }
 
-    fn outgoing(&self, url: Option<&str>) -> Option<OutgoingTrace> {
+    fn outgoing(self, url: Option<&str>) -> Option<OutgoingTrace> {
         let may_go =
             |client: &Client| url.is_none_or(|url| client.propagation().lets_propagate_to(url));
         match self {
             Self::Span(Place { trace, number, .. }) => may_go(&trace.client).then(|| {
                 let sentry_trace = SentryTrace {
                     trace_id: trace.trace_id,
-                    span_id: trace.span_id(*number),
+                    span_id: trace.span_id(number),
                     sampled: trace.sampling.passed_on,
                 };
                 let sampling_context = trace.sampling_context();
                 OutgoingTrace::new(sentry_trace, sampling_context, trace.client.propagation())
             }),
-            Self::Scope(context) => {
-                let client = context.client()?;
+            Self::Scope(mut context) => {
+                let client = context.take_client()?;
                 let trace = context.propagation.as_ref();
                 let trace = trace.unwrap_or_else(|| client.trace_of_process());
                 may_go(&client).then(|| trace.outgoing(client.identity(), client.propagation()))

@@ -112,12 +112,8 @@ pub struct OpenSpan {
 /// # }
 /// ```
 pub fn current_span() -> Option<Span> {
-    task::with(|task| {
-        let spans = task.spans.as_mut()?;
-        Some(Span {
-            place: Some(spans.place(spans.current())),
-        })
-    })
+    let place = Some(Place::current()?);
+    Some(Span { place })
 }
 
 /// The root span of the transaction that the current code runs in, `None` outside of any.
@@ -288,6 +284,7 @@ impl Span {
         f()
     }
 
+    #[inline]
     fn recorded(&self) -> Option<&Place> {
         self.place.as_ref().filter(|place| place.recorded)
     }
@@ -300,6 +297,14 @@ impl Span {
 }
 
 impl Place {
+    /// The place of the current span.
+    pub(super) fn current() -> Option<Self> {
+        task::with(|task| {
+            let spans = task.spans.as_mut()?;
+            Some(spans.place(spans.current()))
+        })
+    }
+
     /// The root of a transaction, recorded or not.
     pub(super) fn root(trace: Arc<Trace>) -> Self {
         Self {
@@ -394,7 +399,9 @@ impl OpenSpan {
             Some(time) => place.trace.anchor.ticks_at(time),
             None => Ticks::now(),
         };
-        if self.ends_transaction {
+        if self.ends_transaction && !place.recorded {
+            place.trace.unsampled_root_ended();
+        } else if self.ends_transaction {
             let scopes = place.trace.scopes();
             let end = Change::End(ticks, status);
             place

@@ -159,7 +159,8 @@ impl SpanBuilder {
             return place;
         }
         let started = if trace.recorded {
-            trace.start_away(self.take_record(&trace, number))
+            let start = self.start_in(&trace);
+            trace.start_away(self.take_record(number, start))
         } else {
             None
         };
@@ -171,15 +172,18 @@ impl SpanBuilder {
         }
     }
 
-    /// Takes the record out of it, of a span that starts now unless another time was given.
-    #[inline(always)]
-    pub(super) fn take_record(&mut self, trace: &Trace, parent: SpanNumber) -> Record {
-        let start = match &self.more {
+    /// When a span of the trace starts: now unless another time was given.
+    #[inline]
+    pub(super) fn start_in(&self, trace: &Trace) -> Ticks {
+        match self.more.as_ref().and_then(|more| more.start) {
             None => Ticks::now(),
-            Some(more) => more
-                .start
-                .map_or_else(Ticks::now, |time| trace.anchor.ticks_at(time)),
-        };
+            Some(time) => trace.anchor.ticks_at(time),
+        }
+    }
+
+    /// Takes the record out of it.
+    #[inline(always)]
+    pub(super) fn take_record(&mut self, parent: SpanNumber, start: Ticks) -> Record {
         let (op, description) = (mem::take(&mut self.op), mem::take(&mut self.description));
         Record::new(op, description, self.origin, parent, start)
     }

@@ -16,7 +16,7 @@ use super::{Name, Trace};
 use crate::client::Client;
 use crate::clock::Anchor;
 use crate::diagnostics::{self, Topic};
-use crate::id::{SpanId, TraceId};
+use crate::id::{self, SpanId, TraceId};
 use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
 
 /// A transaction that has just started.
@@ -57,11 +57,11 @@ impl TransactionBuilder {
         task: u32,
     ) -> Option<Started> {
         let mut context = context.unwrap_or_default();
-        let Some(client) = context.client() else {
+        let Some(client) = context.take_client() else {
             diagnostics::once(Topic::NoClient);
             return None;
         };
-        let (id_seed, trace_id) = rand::random::<(u64, u128)>();
+        let (id_seed, trace_id) = id::random::<(u64, u128)>();
         let trace_id = TraceId::from_random(trace_id);
         let origin = self.origin_in(&mut context, arrival, &client, trace_id);
         let explicit = self.more.as_ref().and_then(|more| more.sampled);

@@ -1,8 +1,8 @@
 //! One task's part of a trace: its buffer, and which of its spans is current.
 
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::{iter, mem};
 
 use super::Trace;
 use super::assemble::Finished;
@@ -125,9 +125,10 @@ impl TaskSpans {
         }
         self.room -= 1;
         let number = SpanNumber::new(self.task, self.buffer.records.len() as u32);
-        self.buffer
-            .records
-            .push(span.take_record(&trace, self.current));
+        let start = span.start_in(&trace);
+        // `push` would have it built on the stack and copied.
+        let record = iter::once_with(|| span.take_record(self.current, start));
+        self.buffer.records.extend(record);
         Place {
             trace,
             number,
@@ -189,25 +190,29 @@ impl TaskSpans {
     /// Lends a reference to the trace.
     #[inline(always)]
     fn lend(&mut self) -> Arc<Trace> {
-        self.references
-            .pop()
-            .unwrap_or_else(|| Arc::clone(&self.trace))
+        self.references.pop().unwrap_or_else(|| self.lend_another())
+    }
+
+    #[cold]
+    fn lend_another(&mut self) -> Arc<Trace> {
+        self.references.reserve_exact(KEPT_REFERENCES);
+        Arc::clone(&self.trace)
     }
 
     /// Takes back a reference that was lent, if it is to this trace.
     #[inline(always)]
     pub(super) fn take_back(&mut self, reference: Arc<Trace>) {
-        if Arc::ptr_eq(&reference, &self.trace) && self.references.len() < KEPT_REFERENCES {
+        let has_room = self.references.len() < self.references.capacity();
+        if has_room && Arc::ptr_eq(&reference, &self.trace) {
             self.references.push(reference);
         }
     }
 
     /// Hands over what was recorded, now that the task has ended.
-    pub(crate) fn hand_over(self, scopes: Scopes) {
+    fn hand_over(self, scopes: Scopes) {
         let Self {
             trace,
             task,
-            recorded,
             main,
             dropped_as,
             current,
@@ -218,7 +223,7 @@ impl TaskSpans {
         if task == trace.root.task() {
             let end = Change::End(Ticks::now(), dropped_as);
             trace.root_ended(buffer, end, refused, scopes);
-        } else if recorded {
+        } else {
             let mut left = trace.shared();
             let shared = left.get_or_insert_default();
             shared.live.retain(|live| *live != task);
@@ -276,8 +281,12 @@ pub(super) fn set_dropped_as(status: SpanStatus) -> Option<SpanStatus> {
 
 impl Drop for TaskScope {
     fn drop(&mut self) {
-        if let Some(spans) = self.spans.take() {
+        if let Some(spans) = self.spans.take_if(|spans| spans.recorded) {
             spans.hand_over(mem::take(&mut self.scopes));
+        } else if let Some(spans) = &self.spans
+            && spans.task == spans.trace.root.task()
+        {
+            spans.trace.unsampled_root_ended();
         }
     }
 }

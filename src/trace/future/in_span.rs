@@ -13,7 +13,7 @@ use crate::protocol::SpanStatus;
 use crate::scope::task::{self, TaskScope};
 use crate::trace::context::Context;
 use crate::trace::record::SpanNumber;
-use crate::trace::span::{Place, current_span};
+use crate::trace::span::Place;
 use crate::trace::span_builder::{SpanBuilder, span};
 use crate::trace::task::{TaskSpans, in_task_of, set_dropped_as};
 
@@ -66,7 +66,12 @@ impl<F> InSpan<F> {
     #[inline]
     pub(in crate::trace) fn new(span: SpanBuilder, future: F) -> Self {
         Self {
-            carried: CarriedSpan::new(span),
+            carried: CarriedSpan {
+                stage: Stage::Waiting,
+                place: Place::current(),
+                span,
+                own: None,
+            },
             inner: Some(future),
         }
     }
@@ -104,17 +109,6 @@ impl CarriedSpan {
             stage: Stage::Idle,
             span: span("", ""),
             place: None,
-            own: None,
-        }
-    }
-
-    #[inline]
-    fn new(span: SpanBuilder) -> Self {
-        let place = current_span().and_then(|span| span.place);
-        Self {
-            stage: Stage::Waiting,
-            span,
-            place,
             own: None,
         }
     }
@@ -158,7 +152,7 @@ impl CarriedSpan {
             return self.start_below(parent);
         }
         match task::with(|task| Some(self.start_in(task.spans.as_mut()?))) {
-            Some(before) => Entry::Here { before },
+            Some(entry) => entry,
             None => match self.place.take() {
                 Some(parent) => self.start_in_own(parent),
                 None => Entry::Nothing,
@@ -166,42 +160,40 @@ impl CarriedSpan {
         }
     }
 
-    /// Starts the span in a task and tells which one was current there.
+    /// Starts the span in a task and makes it current there, if it is recorded.
     #[inline(always)]
-    fn start_in(&mut self, spans: &mut TaskSpans) -> SpanNumber {
-        let before = spans.current();
+    fn start_in(&mut self, spans: &mut TaskSpans) -> Entry {
         let reference = self.place.take();
         if !spans.is_recorded() {
             if let Some(place) = reference {
                 spans.take_back(place.trace);
             }
-            return before;
+            return Entry::Nothing;
         }
         let place = spans.start(&mut self.span, reference);
-        if place.recorded {
-            spans.set_current(place.number);
-            self.stage = Stage::Running;
-            self.place = Some(place);
-        } else {
+        if !place.recorded {
             spans.take_back(place.trace);
+            return Entry::Nothing;
         }
-        before
+        let before = spans.set_current(place.number);
+        self.stage = Stage::Running;
+        self.place = Some(place);
+        Entry::Here { before }
     }
 
     #[cold]
     fn start_below(&mut self, parent: Place) -> Entry {
         let here = in_task_of(&parent.trace, |spans| {
             let before = spans.set_current(parent.number);
-            self.start_in(spans);
-            if self.stage == Stage::Idle {
-                spans.set_current(before);
-            }
-            Some(before)
+            Some(match self.start_in(spans) {
+                Entry::Here { .. } => Entry::Here { before },
+                nothing => {
+                    spans.set_current(before);
+                    nothing
+                }
+            })
         });
-        match here {
-            Some(before) => Entry::Here { before },
-            None => self.start_in_own(parent),
-        }
+        here.unwrap_or_else(|| self.start_in_own(parent))
     }
 
     #[cold]
