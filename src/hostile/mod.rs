@@ -112,7 +112,7 @@ impl Target<'_> {
                         [before.as_bytes(), &run, after.as_bytes()].concat()
                     });
                     assert!(
-                        growth < 3.0,
+                        growth < 4.0,
                         "8 times as much of {} between {before:?} and {after:?} takes \
                          8 times {growth:.1} times as long, numbered: {numbered}",
                         token.escape_ascii()
