@@ -166,7 +166,7 @@ impl TransactionBuilder {
     /// Wraps a future, whose first poll starts the transaction. See
     /// [`Instrument::in_transaction`](crate::Instrument::in_transaction).
     pub fn instrument<F: Future>(self, future: F) -> InTransaction<F> {
-        InTransaction::new(self, future)
+        InTransaction::new(Context::current(), self, future)
     }
 
     /// Starts the transaction and returns its root, for work that is neither a closure nor a future.

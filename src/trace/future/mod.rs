@@ -57,7 +57,7 @@ pub trait Instrument: Future + Sized {
         op: impl Into<Cow<'static, str>>,
         name: impl Into<Cow<'static, str>>,
     ) -> InTransaction<Self> {
-        transaction(op, name).instrument(self)
+        InTransaction::new(Context::current(), transaction(op, name), self)
     }
 
     /// Runs the future as a span, from its first poll until it is ready.

@@ -45,9 +45,13 @@ enum Start {
 }
 
 impl<F> InTransaction<F> {
-    pub(in crate::trace) fn new(start: TransactionBuilder, future: F) -> Self {
+    pub(in crate::trace) fn new(
+        wrapped_in: Option<Context>,
+        start: TransactionBuilder,
+        future: F,
+    ) -> Self {
         Self {
-            start: Some((start, Context::current())),
+            start: Some((start, wrapped_in)),
             scoped: Scoped::new(future),
         }
     }
