@@ -127,7 +127,7 @@ impl SpanBuilder {
     /// [`Instrument::in_span`](crate::Instrument::in_span).
     #[inline]
     pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
-        InSpan::new(self, future)
+        InSpan::new(Place::current(), self, future)
     }
 
     /// Starts the span and returns it, for work that is neither a closure nor a future.

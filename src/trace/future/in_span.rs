@@ -63,12 +63,14 @@ impl<F: Future> InSpan<F> {
 }
 
 impl<F> InSpan<F> {
+    /// Where it is wrapped is the first argument, because a span that is made before the call
+    /// which finds that out is copied once more after it.
     #[inline]
-    pub(in crate::trace) fn new(span: SpanBuilder, future: F) -> Self {
+    pub(in crate::trace) fn new(wrapped_in: Option<Place>, span: SpanBuilder, future: F) -> Self {
         Self {
             carried: CarriedSpan {
                 stage: Stage::Waiting,
-                place: Place::current(),
+                place: wrapped_in,
                 span,
                 own: None,
             },

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use super::context::Context;
-use super::span::Span;
+use super::span::{Place, Span};
 use super::span_builder::span;
 use super::transaction::transaction;
 use crate::client::Client;
@@ -92,7 +92,7 @@ pub trait Instrument: Future + Sized {
         op: impl Into<Cow<'static, str>>,
         description: impl Into<Cow<'static, str>>,
     ) -> InSpan<Self> {
-        span(op, description).instrument(self)
+        InSpan::new(Place::current(), span(op, description), self)
     }
 
     /// Keeps the future in the transaction, span and scope that are current now.
