@@ -54,6 +54,8 @@ struct Inner {
     before_breadcrumb: Option<BeforeBreadcrumb>,
     #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
     sends_default_pii: bool,
+    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    traces_options_requests: bool,
     #[cfg_attr(not(feature = "axum"), expect(dead_code))]
     max_request_body_size: usize,
     max_spans: u32,
@@ -186,6 +188,7 @@ impl Client {
             max_breadcrumbs: options.max_breadcrumbs,
             before_breadcrumb: options.before_breadcrumb.clone(),
             sends_default_pii: options.send_default_pii,
+            traces_options_requests: options.traces_options_requests(),
             max_request_body_size: options.max_request_body_size,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
             filters: options.filters.clone(),
@@ -335,6 +338,12 @@ impl Client {
             true => self.inner.max_request_body_size,
             false => 0,
         }
+    }
+
+    /// Whether requests with the method `OPTIONS` are transactions.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn traces_options_requests(&self) -> bool {
+        self.inner.traces_options_requests
     }
 
     /// Whether integrations may send personal data.

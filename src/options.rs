@@ -370,6 +370,11 @@ impl Options {
         self.traces.sampler.as_ref()
     }
 
+    /// Whether requests with the method `OPTIONS` are transactions.
+    pub(crate) fn traces_options_requests(&self) -> bool {
+        self.traces.options_requests
+    }
+
     /// Whether fewer traces are recorded while they can't be delivered.
     pub(crate) fn handles_backpressure(&self) -> bool {
         self.traces.backpressure

@@ -207,6 +207,36 @@ async fn what_is_told_of_a_request_depends_on_the_options() {
 }
 
 #[tokio::test]
+async fn requests_for_options_are_no_transactions_unless_they_are_wanted() {
+    let routes = || {
+        let out = async || outgoing_trace().unwrap().sentry_trace();
+        Router::new().route("/", any(out))
+    };
+    for wanted in [false, true] {
+        let (address, sent) = start(options().trace_options_requests(wanted), routes()).await;
+        let mut request = request("OPTIONS", address, "/");
+        let trace = "3f0c2a9be41d4f7c9a60b1d2c3e4f506-b7e4a1930c5d2f68-1";
+        request
+            .headers_mut()
+            .insert("sentry-trace", trace.parse().unwrap());
+        let (_, _, out) = send(request).await;
+        assert!(
+            out.starts_with(&trace.as_bytes()[..33]) && out.ends_with(b"-1"),
+            "{out:?}"
+        );
+        send(self::request("GET", address, "/")).await;
+        let count = 1 + usize::from(wanted);
+        let names: Vec<_> = transactions(&sent, count)
+            .await
+            .into_iter()
+            .map(|t| t.name)
+            .collect();
+        assert_eq!(names[..count - 1], ["OPTIONS /"][..count - 1]);
+        assert_eq!(names[count - 1], "GET /");
+    }
+}
+
+#[tokio::test]
 async fn the_body_of_a_request_is_measured_and_told_only_if_it_may_be() {
     let form = "application/x-www-form-urlencoded";
     let json = "application/json; charset=utf-8";

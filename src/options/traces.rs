@@ -15,6 +15,7 @@ pub(super) struct Traces {
     pub(super) sample_rate: Option<f64>,
     pub(super) sampler: Option<Sampler>,
     pub(super) backpressure: bool,
+    pub(super) options_requests: bool,
     targets: Option<Vec<Pattern>>,
     strict_continuation: bool,
     propagate_traceparent: bool,
@@ -72,6 +73,14 @@ impl Options {
     /// counted under `backpressure`.
     pub fn enable_backpressure_handling(mut self, enable: bool) -> Self {
         self.traces.backpressure = enable;
+        self
+    }
+
+    /// Whether integrations make transactions of requests with the method `OPTIONS`.
+    ///
+    /// They do not by default; such requests only carry their trace on.
+    pub fn trace_options_requests(mut self, trace: bool) -> Self {
+        self.traces.options_requests = trace;
         self
     }
 
@@ -140,6 +149,7 @@ impl Default for Traces {
             sample_rate: None,
             sampler: None,
             backpressure: true,
+            options_requests: false,
             targets: None,
             strict_continuation: false,
             propagate_traceparent: false,

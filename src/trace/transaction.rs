@@ -212,12 +212,27 @@ impl TransactionBuilder {
     }
 
     /// Starts the transaction of a request that has arrived, under a client or the one of where it is.
+    ///
+    /// What only asks for options is none, but goes on with its trace.
     #[cfg(feature = "_http-server")]
     pub(crate) fn answer(self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
-        let context = match client {
+        let mut context = match client {
             Some(client) => Some(Context::of_client(client)),
             None => Context::current(),
         };
+        if arrival.request.method() == Some("OPTIONS") {
+            let mut here = context.take().unwrap_or_default();
+            here.client = here.take_client();
+            if here
+                .client
+                .as_ref()
+                .is_some_and(|it| !it.traces_options_requests())
+            {
+                let scope = here.in_trace(Some(arrival.incoming)).open();
+                return OpenScope::new(Some(scope));
+            }
+            context = Some(here);
+        }
         OpenScope::new(self.open(context, Some(arrival)))
     }
 }
