@@ -414,15 +414,15 @@ async fn the_host_that_the_client_sends_to_is_not_told() {
 
 #[tokio::test]
 async fn what_the_client_does_inside_lies_below_its_span() {
-    let inner = ServiceBuilder::new().layer(ClientLayer::new()).service_fn(
-        async |_: Request<Empty<Bytes>>| {
-            async {}.in_span("socket.dns", "lookup").await;
-            tokio::task::yield_now().await;
-            let connect = taskspan::span("socket.connection", "connect");
-            connect.in_scope(|_| ());
-            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("found")))
-        },
-    );
+    async fn answer(_: Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+        async {}.in_span("socket.dns", "lookup").await;
+        tokio::task::yield_now().await;
+        let connect = taskspan::span("socket.connection", "connect");
+        connect.in_scope(|_| ());
+        Ok(Response::new(Full::from("found")))
+    }
+    let layers = ServiceBuilder::new().layer(ClientLayer::new());
+    let inner = layers.service_fn(answer);
     let mut http = inner;
     let request = Request::get("https://shop.example")
         .body(Empty::new())
