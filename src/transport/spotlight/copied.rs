@@ -1,8 +1,11 @@
 //! What goes to the server and to Spotlight.
 
+use std::panic::AssertUnwindSafe;
+
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
+use crate::protocol::DiscardReason;
 use crate::transport::{Build, Built, Payload};
 
 /// A payload with two ways to go, which is built once, for whichever comes first.
@@ -25,6 +28,13 @@ impl Copied {
                 Build::Pending(building) => building.await,
             }
         };
+        // Should one way build it while the other waits, nobody would wake that after a panic.
+        let built = AssertUnwindSafe(built).catch_unwind().map(|built| {
+            built.unwrap_or_else(|_| Built {
+                transaction: Err(DiscardReason::InternalSdkError),
+                removed: Vec::new(),
+            })
+        });
         Self {
             spans,
             size,
