@@ -47,7 +47,7 @@ impl DynamicSamplingContext {
     /// with one name the last counts. No more is read than a header may have:
     /// 64 members and 8,192 bytes.
     pub(crate) fn from_baggage(text: &str) -> Self {
-        let mut kept: Vec<(Cow<'_, str>, Cow<'_, str>, &str)> = Vec::new();
+        let mut kept: Vec<(Cow<'_, str>, Cow<'_, str>, &str)> = Vec::with_capacity(16);
         for (member, name, value) in members(text).take(MAX_MEMBERS) {
             let (Some(name), Some(value)) = (decode(name), decode(value)) else {
                 continue;
@@ -65,7 +65,9 @@ impl DynamicSamplingContext {
         };
         for (name, value, member) in kept {
             context.push(|baggage| {
-                if member.bytes().all(may_stand_in_baggage) {
+                // All of them, rather than up to the first: that takes many at once.
+                let bytes = member.bytes();
+                if bytes.fold(true, |all, byte| all & may_stand_in_baggage(byte)) {
                     baggage.push_str(member);
                 } else {
                     write_member(baggage, &name, &value);
