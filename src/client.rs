@@ -228,23 +228,7 @@ impl Client {
     ///
     /// Dropping the future stops the waiting, not the sending: nothing is lost.
     pub async fn flush(&self, deadline: Duration) -> DeliveryReport {
-        let start = Instant::now();
-        let report = match &self.inner.delivery {
-            Delivery::Server(transport) => transport.flush(deadline).await,
-            #[cfg(feature = "test")]
-            Delivery::Memory(memory) => {
-                memory.drain(deadline).await;
-                memory.stats()
-            }
-            Delivery::Disabled => self.stats(),
-        };
-        if let Some(sidecar) = &self.inner.sidecar {
-            // Last, as the server's client reports are copied.
-            sidecar
-                .flush(deadline.saturating_sub(start.elapsed()))
-                .await;
-        }
-        report
+        self.settle(deadline, false).await
     }
 
     /// Takes nothing more, and waits until everything has been settled or the deadline has passed.
@@ -268,9 +252,15 @@ impl Client {
     /// Dropping the future stops the waiting. The client stays closed, and
     /// what is pending goes on being delivered while the runtime lives.
     pub async fn close(&self, deadline: Duration) -> DeliveryReport {
+        self.settle(deadline, true).await
+    }
+
+    /// Waits for the server and then for Spotlight, within one deadline.
+    async fn settle(&self, deadline: Duration, closing: bool) -> DeliveryReport {
         let start = Instant::now();
         let report = match &self.inner.delivery {
-            Delivery::Server(transport) => transport.close(deadline).await,
+            Delivery::Server(transport) if closing => transport.close(deadline).await,
+            Delivery::Server(transport) => transport.flush(deadline).await,
             #[cfg(feature = "test")]
             Delivery::Memory(memory) => {
                 memory.drain(deadline).await;
@@ -280,9 +270,11 @@ impl Client {
         };
         if let Some(sidecar) = &self.inner.sidecar {
             // Last, as the server's client reports are copied.
-            sidecar
-                .close(deadline.saturating_sub(start.elapsed()))
-                .await;
+            let left = deadline.saturating_sub(start.elapsed());
+            match closing {
+                true => sidecar.close(left).await,
+                false => sidecar.flush(left).await,
+            }
         }
         report
     }

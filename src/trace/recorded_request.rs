@@ -101,10 +101,9 @@ impl RecordedRequest {
 
         let host = authority.rsplit('@').next().unwrap_or_default();
         let host = host.parse::<Authority>().ok();
-        let agent =
-            header("user-agent").filter(|_| personal || !privacy::is_personal("user-agent"));
+        let agent = header("user-agent");
         let length = header("content-length").and_then(|length| length.parse::<u64>().ok());
-        let known: [(&'static str, Option<Value>); 13] = [
+        let known: [(&'static str, Option<Value>); 12] = [
             ("http.request.method", text(&method)),
             ("http.route", text(&route)),
             ("http.request.body.size", length.map(Value::from)),
@@ -121,7 +120,6 @@ impl RecordedRequest {
             ),
             ("network.protocol.name", Some("http".into())),
             ("network.protocol.version", text(&version)),
-            ("network.transport", None),
             ("user_agent.original", agent.and_then(text)),
             ("client.address", text(&client).filter(|_| personal)),
         ];

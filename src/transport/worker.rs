@@ -147,12 +147,6 @@ impl Worker {
         self.monitor.check(healthy || !enabled, &shared.load, now);
     }
 
-    /// Whether the load may be another one at the next look.
-    fn is_under_load(&self, now: Instant) -> bool {
-        let load = self.shared.load.halvings() > 0 || self.shared.lock().overflowed;
-        load || self.limits.is_any_active(now)
-    }
-
     /// Starts the delivery of one job, or drops it. Returns whether there was one that could start.
     fn start_next(&mut self, now: Instant) -> bool {
         if !self.may_start(now) {
@@ -289,10 +283,13 @@ impl Worker {
             let next = self.starts_at(now).or_else(|| self.first_due());
             until = next.map_or(until, |next| next.min(until));
         }
-        if self.is_under_load(now) {
+        let mut state = self.shared.lock();
+        let is_under_load =
+            state.overflowed || self.shared.load.halvings() > 0 || self.limits.is_any_active(now);
+        if is_under_load {
+            // It may be another one at the next look.
             until = until.min(self.monitor.due());
         }
-        let mut state = self.shared.lock();
         if may_start && !state.queue.is_empty() {
             return None;
         }

@@ -16,7 +16,7 @@ use super::head::Head;
 use crate::client::Client;
 use crate::integrations::server::{self, Exchange};
 use crate::protocol::TransactionSource;
-use crate::trace::{Arrival, transaction};
+use crate::trace::{Arrival, poll_and_drop, transaction};
 
 /// Makes a transaction of every request to an app, until the body of its response has left.
 ///
@@ -165,14 +165,7 @@ where
         let mut this = self.project();
         let exchange = this.exchange.as_mut();
         let exchange = exchange.expect("a future is not polled after it was ready");
-        let polled = exchange.run(|| {
-            let inner = this.inner.as_mut().as_pin_mut();
-            let polled = inner.map_or(Poll::Pending, |inner| inner.poll(cx));
-            if polled.is_ready() {
-                this.inner.set(None);
-            }
-            polled
-        });
+        let polled = exchange.run(|| poll_and_drop(this.inner.as_mut(), cx));
         let response = ready!(polled);
         let Some(mut exchange) = this.exchange.take() else {
             unreachable!("it was there before the poll");

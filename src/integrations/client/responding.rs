@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use pin_project::{pin_project, pinned_drop};
 
 use super::Call;
+use crate::trace::poll_and_drop;
 
 /// A future that runs inside of the span of its call, which goes on to its output.
 ///
@@ -46,14 +47,7 @@ where
         let mut this = self.project();
         let call = this.call.as_mut();
         let call = call.expect("a future is not polled after it was ready");
-        let polled = call.run(|| {
-            let inner = this.inner.as_mut().as_pin_mut();
-            let polled = inner.map_or(Poll::Pending, |inner| inner.poll(cx));
-            if polled.is_ready() {
-                this.inner.set(None);
-            }
-            polled
-        });
+        let polled = call.run(|| poll_and_drop(this.inner.as_mut(), cx));
         let result = ready!(polled);
         let Some(mut call) = this.call.take() else {
             unreachable!("it was there before the poll");

@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::integrations::server::{self, Exchange};
 use crate::propagation::IncomingTrace;
 use crate::protocol::TransactionSource;
-use crate::trace::{Arrival, Fields, RequestHead, RequestWriter, transaction};
+use crate::trace::{Arrival, Fields, RequestHead, RequestWriter, poll_and_drop, transaction};
 
 /// Makes a transaction of every request to a service, until the body of its response has left.
 ///
@@ -231,14 +231,7 @@ where
         let mut this = self.project();
         let exchange = this.exchange.as_mut();
         let exchange = exchange.expect("a future is not polled after it was ready");
-        let polled = exchange.run(|| {
-            let inner = this.inner.as_mut().as_pin_mut();
-            let polled = inner.map_or(Poll::Pending, |inner| inner.poll(cx));
-            if polled.is_ready() {
-                this.inner.set(None);
-            }
-            polled
-        });
+        let polled = exchange.run(|| poll_and_drop(this.inner.as_mut(), cx));
         let response = ready!(polled);
         let Some(mut exchange) = this.exchange.take() else {
             unreachable!("it was there before the poll");

@@ -190,7 +190,7 @@ impl<F: Future> Instrument for F {}
 
 /// Polls a future and drops it once it is ready: what it holds ends before what is around it does.
 #[inline]
-fn poll_and_drop<F: Future>(
+pub(crate) fn poll_and_drop<F: Future>(
     mut future: Pin<&mut Option<F>>,
     cx: &mut TaskContext<'_>,
 ) -> Poll<F::Output> {
