@@ -212,14 +212,26 @@ pub use crate::filter::SpanRule;
 pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
 #[cfg(feature = "actix-web")]
 pub use crate::integrations::actix_web;
+#[cfg(feature = "apalis")]
+pub use crate::integrations::apalis;
 #[cfg(feature = "axum")]
 pub use crate::integrations::axum;
+#[cfg(feature = "messaging")]
+pub use crate::integrations::messaging;
+#[cfg(feature = "process")]
+pub use crate::integrations::process;
+#[cfg(feature = "redis")]
+pub use crate::integrations::redis;
 #[cfg(feature = "reqwest")]
 pub use crate::integrations::reqwest;
+#[cfg(feature = "sqlx")]
+pub use crate::integrations::sqlx;
 #[cfg(feature = "tonic")]
 pub use crate::integrations::tonic;
 #[cfg(feature = "tower")]
 pub use crate::integrations::tower;
+#[cfg(feature = "tracing")]
+pub use crate::integrations::tracing;
 pub use crate::options::{Options, OptionsError, Spotlight};
 pub use crate::pattern::Pattern;
 pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use taskspan::local::Receiver;
 use taskspan::{Client, DeliveryReport, DiscardReason, DropReason, Instrument, Options};
 
+#[path = "support/server_process.rs"]
+mod server_process;
 #[path = "support/tinyproxy.rs"]
 mod tinyproxy;
 #[path = "support/tls.rs"]
 mod tls;
 
-use self::tinyproxy::{Tinyproxy, free_address};
+use self::server_process::free_address;
+use self::tinyproxy::Tinyproxy;
 use self::tls::{Authority, Front, file};
 
 const SOON: Duration = Duration::from_secs(20);

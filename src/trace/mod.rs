@@ -11,7 +11,7 @@ mod buffer;
 mod context;
 mod future;
 mod open_scope;
-#[cfg(feature = "_http-client")]
+#[cfg(any(feature = "_calls", feature = "_http-client"))]
 mod polled_span;
 mod propagate;
 mod record;
@@ -45,14 +45,18 @@ use crate::scope::Scopes;
 
 pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
+#[cfg(any(feature = "_calls", feature = "_http-client", feature = "_http-server"))]
+pub(crate) use self::future::poll_and_drop;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::open_scope::OpenScope;
-#[cfg(feature = "_http-client")]
+#[cfg(any(feature = "_calls", feature = "_http-client"))]
 pub(crate) use self::polled_span::PolledSpan;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::recorded_request::{Fields, RequestWriter};
 #[cfg(feature = "_http-server")]
 pub(crate) use self::request::RequestHead;
+#[cfg(feature = "_calls")]
+pub(crate) use self::span::is_recording;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::start::Arrival;
 pub(crate) use self::task::TaskSpans;

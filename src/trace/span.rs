@@ -116,6 +116,14 @@ pub fn current_span() -> Option<Span> {
     Some(Span { place })
 }
 
+/// Whether a span that is started here and now would be recorded, as long as there is room for it.
+///
+/// It is the cheapest thing to ask, and allocates nothing.
+#[cfg(feature = "_calls")]
+pub(crate) fn is_recording() -> bool {
+    task::with(|task| Some(task.spans.as_ref()?.is_recorded())).unwrap_or(false)
+}
+
 /// The root span of the transaction that the current code runs in, `None` outside of any.
 ///
 /// ```

@@ -1,0 +1,1 @@
+//! The layer of [apalis](https://docs.rs/apalis): jobs as transactions.

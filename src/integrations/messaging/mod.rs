@@ -1,0 +1,1 @@
+//! Messages that carry the trace through queues.

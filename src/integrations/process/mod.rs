@@ -1,0 +1,1 @@
+//! Child processes as spans, with the trace in their environment.

@@ -1,0 +1,1 @@
+//! The connections of [redis](https://docs.rs/redis): commands as spans.

@@ -1,0 +1,1 @@
+//! The connections of [sqlx](https://docs.rs/sqlx): queries as spans.
