@@ -1,1 +1,124 @@
-//! Messages that carry the trace through queues.
+//! Messages that carry the trace through a queue, whatever its client is.
+//!
+//! [`Message`] describes one, and has two verbs. [`publish`](Message::publish) is for who sends it:
+//! a span `queue.publish`, and the trace in the message's headers. [`process`](Message::process) is
+//! for who gets it: a transaction `queue.process` in that trace, below that span.
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use taskspan::messaging::Message;
+//! # use taskspan::{Instrument, Options};
+//! # use tokio::sync::mpsc;
+//! # use tokio::sync::mpsc::error::SendError;
+//!
+//! type Headers = HashMap<String, String>;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError<(Headers, Vec<u8>)>> {
+//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+//! # let (sender, mut receiver) = mpsc::channel(1);
+//! # async {
+//! let order = b"two of them".to_vec();
+//! Message::new("in-process", "orders")
+//!     .body_size(order.len())
+//!     .publish(Headers::new(), |headers| sender.send((headers, order)))
+//!     .await?;
+//! # Ok(())
+//! # }.in_transaction("http.server", "POST /orders").with_client(&client).await?;
+//! # drop(sender);
+//!
+//! async fn ship(order: Vec<u8>) -> Result<(), String> {
+//!     taskspan::span("db.query", "INSERT INTO shipments VALUES ($1)").in_scope(|_| { /* … */ });
+//!     Ok(())
+//! }
+//!
+//! while let Some((headers, order)) = receiver.recv().await {
+//!     let message = Message::new("in-process", "orders").body_size(order.len());
+//!     let shipping = message.process(&headers).instrument(ship(order)).record_err();
+//!     # let shipping = shipping.with_client(&client);
+//!     shipping.await.unwrap_or_else(|problem| eprintln!("not shipped: {problem}"));
+//! }
+//! # let tree = "http.server POST /orders (ok)\n  queue.publish orders (ok)\n\
+//! #     queue.process orders (ok)\n  db.query INSERT INTO shipments VALUES ($1) (ok)\n";
+//! # assert_eq!(sent.tree(), tree);
+//! # let sent = sent.take();
+//! # assert_eq!(sent[1].contexts.trace.parent_span_id, Some(sent[0].spans[0].span_id));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Headers
+//!
+//! The trace is in `sentry-trace` and `baggage`, in whatever is a [`TraceCarrier`]. Where the
+//! headers of a client are none yet, a type of your own around them is. For
+//! [async-nats](https://docs.rs/async-nats):
+//!
+//! ```
+//! use std::borrow::Cow;
+//!
+//! use async_nats::header::HeaderValue;
+//! use async_nats::{Client, HeaderMap, PublishError};
+//! use taskspan::TraceCarrier;
+//! use taskspan::messaging::Message;
+//!
+//! /// Headers as messages have them, if they have any.
+//! struct Headers(Option<HeaderMap>);
+//!
+//! impl TraceCarrier for Headers {
+//!     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+//!         let values: Vec<_> = self.0.as_ref()?.get_all(name).map(HeaderValue::as_str).collect();
+//!         match values[..] {
+//!             [] => None,
+//!             [value] => Some(value.into()),
+//!             _ => Some(values.join(",").into()),
+//!         }
+//!     }
+//!
+//!     fn set(&mut self, name: &'static str, value: &str) {
+//!         if let Ok(value) = value.parse::<HeaderValue>() {
+//!             self.0.get_or_insert_default().insert(name, value);
+//!         }
+//!     }
+//! }
+//!
+//! async fn publish_order(nats: &Client, order: Vec<u8>) -> Result<(), PublishError> {
+//!     let message = Message::new("nats", "orders").body_size(order.len());
+//!     message
+//!         .publish(Headers(None), async |Headers(headers)| {
+//!             let headers = headers.unwrap_or_default();
+//!             nats.publish_with_headers("orders", headers, order.into()).await
+//!         })
+//!         .await
+//! }
+//!
+//! async fn process_order(mut message: async_nats::Message) {
+//!     let headers = Headers(message.headers.take());
+//!     Message::new("nats", "orders")
+//!         .body_size(message.payload.len())
+//!         .process(&headers)
+//!         .instrument(async move { /* handle it */ })
+//!         .await;
+//! }
+//! # let mut headers = Headers(None);
+//! # assert_eq!(headers.get("sentry-trace"), None);
+//! # headers.set("baggage", "a=1");
+//! # headers.0.as_mut().unwrap().append("baggage", "b=2");
+//! # assert_eq!(headers.get("baggage").as_deref(), Some("a=1,b=2"));
+//! # let _ = (publish_order, process_order);
+//! ```
+//!
+//! The trace is put there also where nothing is recorded, so that who processes the message knows
+//! what was decided. Options for targets are about URLs and leave messages alone. Headers that are
+//! malformed are as good as none.
+//!
+//! # Batches
+//!
+//! Messages that are handled one by one are a transaction each, also if one call has received them
+//! all. Where many are handled as one, say how many with [`batch_count`](Message::batch_count), and
+//! give the headers of the first: a transaction is part of one trace only.
+//!
+//! [`TraceCarrier`]: crate::TraceCarrier
+
+mod message;
+
+pub use self::message::Message;
