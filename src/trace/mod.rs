@@ -47,7 +47,7 @@ pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
 #[cfg(any(feature = "_calls", feature = "_http-client", feature = "_http-server"))]
 pub(crate) use self::future::poll_and_drop;
-#[cfg(feature = "_http-server")]
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
 pub(crate) use self::open_scope::OpenScope;
 #[cfg(any(feature = "_calls", feature = "_http-client"))]
 pub(crate) use self::polled_span::PolledSpan;

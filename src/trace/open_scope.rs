@@ -46,7 +46,7 @@ impl OpenScope {
     }
 
     /// Ends it as [`end`](Self::end) does, with this status where none was set.
-    #[cfg(feature = "_http-server")]
+    #[cfg(any(feature = "_http-server", feature = "apalis"))]
     pub(crate) fn end_as(&mut self, status: SpanStatus) {
         self.run(|| set_dropped_as(status));
         self.end();

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::future::InTransaction;
-#[cfg(feature = "_http-server")]
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
 use super::open_scope::OpenScope;
 use super::shared::{NO_TASK, ROOT_TASK};
 use super::span::{OpenSpan, Place, Span};
 use super::start::{Arrival, Started};
 use super::task::{DropAs, TaskSpans};
-#[cfg(feature = "_http-server")]
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
 use crate::client::Client;
 use crate::propagation::IncomingTrace;
 use crate::protocol::{Request, SpanStatus, TransactionSource};
@@ -211,15 +211,18 @@ impl TransactionBuilder {
         }))
     }
 
+    /// Starts the transaction under a client or the one of where it is, for work that comes in pieces.
+    #[cfg(feature = "apalis")]
+    pub(crate) fn open_under(self, client: Option<&Client>) -> OpenScope {
+        OpenScope::new(self.open(context_under(client), None))
+    }
+
     /// Starts the transaction of a request that has arrived, under a client or the one of where it is.
     ///
     /// What only asks for options is none, but goes on with its trace.
     #[cfg(feature = "_http-server")]
     pub(crate) fn answer(self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
-        let mut context = match client {
-            Some(client) => Some(Context::of_client(client)),
-            None => Context::current(),
-        };
+        let mut context = context_under(client);
         if arrival.request.method() == Some("OPTIONS") {
             let mut here = context.take().unwrap_or_default();
             here.client = here.take_client();
@@ -234,5 +237,14 @@ impl TransactionBuilder {
             context = Some(here);
         }
         OpenScope::new(self.open(context, Some(arrival)))
+    }
+}
+
+/// What is known under a client, or else here.
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
+fn context_under(client: Option<&Client>) -> Option<Context> {
+    match client {
+        Some(client) => Some(Context::of_client(client)),
+        None => Context::current(),
     }
 }

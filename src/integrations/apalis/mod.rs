@@ -1,1 +1,128 @@
 //! The layer of [apalis](https://docs.rs/apalis): jobs as transactions.
+//!
+//! Who enqueues a job pushes it with [`push_traced`](TaskSinkExt::push_traced): a span
+//! `queue.publish`, and the trace in the task's metadata. [`WorkerLayer`] makes a transaction
+//! `queue.process` of each run of it, in that trace and below that span.
+//!
+//! ```
+//! use apalis::prelude::*;
+//! use apalis_sqlite::{SqlitePool, SqliteStorage};
+//! use serde::{Deserialize, Serialize};
+//! use taskspan::apalis::{TaskSinkExt, WorkerLayer};
+//! # use taskspan::{Instrument, Options};
+//!
+//! #[derive(Clone, Deserialize, Serialize)]
+//! struct Welcome {
+//!     address: String,
+//! }
+//!
+//! async fn welcome(job: Welcome, worker: WorkerContext) -> Result<(), BoxDynError> {
+//!     async { /* … */ }.in_span("http.client", "POST /mails").await;
+//!     # worker.stop()?;
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxDynError> {
+//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+//! # let options = apalis_sqlite::SqlitePoolOptions::new().max_connections(1);
+//! # let pool: SqlitePool = options.connect(":memory:").await?;
+//! # SqliteStorage::setup(&pool).await?;
+//! let mut jobs = SqliteStorage::new(&pool);
+//! # async {
+//! jobs.push_traced(Welcome { address: "anna@example.com".into() }).await?;
+//! # Ok::<_, BoxDynError>(())
+//! # }.in_transaction("http.server", "POST /users").with_client(&client).await?;
+//!
+//! let worker = WorkerBuilder::new("mails")
+//!     .backend(jobs)
+//!     .retry(RetryPolicy::retries(3))
+//!     .layer(WorkerLayer::new())
+//!     .build(welcome);
+//! # async {
+//! worker.run().await?;
+//! # Ok::<_, BoxDynError>(())
+//! # }.with_client(&client).await?;
+//! # let tree = sent.tree();
+//! # assert!(tree.starts_with("http.server POST /users (ok)\n  queue.publish "), "{tree}");
+//! # assert!(tree.ends_with("Welcome (ok)\n  http.client POST /mails (ok)\n"), "{tree}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Transactions are named by the type of the job, which is also what storages call their queues
+//! unless they are told otherwise. They know the id of the task, the worker, how often the task was
+//! tried before, and how long it has waited since it was pushed or, if that was later, due.
+//!
+//! # The place of the layer
+//!
+//! Layers of a worker wrap those that are added after them.
+//!
+//! | Add it | Because |
+//! |---|---|
+//! | after `retry` | each try is a transaction then, in the same trace |
+//! | after `catch_panic` | a panic ends it as `internal_error`, and not as the error it is turned into |
+//! | after `parallelize` | spans of a spawned handler would not be part of it; or spawn with [`taskspan::spawn`](crate::spawn) |
+//! | before `timeout` | what takes too long ends as `deadline_exceeded`, and not as `cancelled` |
+//!
+//! # How jobs end
+//!
+//! | The handler | Status |
+//! |---|---|
+//! | returns `Ok` | `ok` |
+//! | returns an error | `internal_error` |
+//! | returns an `AbortError` | `aborted` |
+//! | returns a `RetryAfterError` or `DeferredError` | `unavailable` |
+//! | takes longer than the layer `timeout` or a timeout of Tokio's allows | `deadline_exceeded` |
+//! | panics | `internal_error` |
+//! | is dropped, as by a runtime that shuts down | `cancelled` |
+//!
+//! What the handler sets by itself goes before that: [`Span::set_status`](crate::Span::set_status)
+//! of the [`current_transaction`](crate::current_transaction).
+//!
+//! # What is not seen
+//!
+//! * What is pushed in other ways, such as with `push` and by `pipe_to`, carries no trace, so that
+//!   its job begins one of its own.
+//! * Metadata stays with a task where the backend stores it, as those for Redis and SQL do. A
+//!   backend of your own that drops it drops the trace as well.
+//! * Steps of workflows are tasks that apalis pushes by itself: a transaction for each, but no more
+//!   of the trace than apalis takes along.
+
+mod layer;
+mod sink;
+mod worker_future;
+
+pub use self::layer::{Worker, WorkerLayer};
+pub use self::sink::TaskSinkExt;
+pub use self::worker_future::WorkerFuture;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use apalis_core::task::ExecutionContext;
+use apalis_core::task::metadata::MetadataStore;
+
+use crate::integrations::messaging::Message;
+
+/// What is known of every task of a type.
+fn message<'a, Args>() -> Message<'a> {
+    Message::new("apalis", std::any::type_name::<Args>()).origin("auto.queue.apalis")
+}
+
+/// Where the time is kept at which a task was pushed: seconds since 1970, as SDKs for other
+/// languages have it.
+const PUSHED_AT: &str = "sentry-task-enqueued-time";
+
+/// Notes that a task is pushed now.
+fn note_pushed_at(metadata: &mut MetadataStore) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = now.unwrap_or_default().as_secs_f64();
+    metadata.replace(PUSHED_AT, format!("{seconds:.6}"));
+}
+
+/// When a task could have been processed first, if it is known.
+fn ready_at(task: &ExecutionContext) -> Option<SystemTime> {
+    let pushed_at = task.metadata().get(PUSHED_AT);
+    let pushed_at = pushed_at.and_then(|text| Duration::try_from_secs_f64(text.parse().ok()?).ok());
+    let run_at = task.run_at().map(Duration::from_secs);
+    UNIX_EPOCH.checked_add(pushed_at.max(run_at)?)
+}

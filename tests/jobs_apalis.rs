@@ -1,0 +1,472 @@
+//! Jobs of apalis, kept by Redis and by SQLite.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(dead_code, reason = "not all that is shared is used here")]
+
+#[path = "support/server_process.rs"]
+mod server_process;
+
+use std::any::type_name;
+use std::collections::HashMap;
+use std::future::pending;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use apalis::prelude::*;
+use apalis_redis::RedisStorage;
+use apalis_sqlite::{SqlitePoolOptions, SqliteStorage};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use taskspan::apalis::{TaskSinkExt, WorkerLayer};
+use taskspan::protocol::Transaction;
+use taskspan::test::Sent;
+use taskspan::{IncomingTrace, Instrument, Options, SpanStatus};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::server_process::{ServerProcess, free_address};
+
+/// What a job does.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+enum Job {
+    Succeed,
+    Fail,
+    /// Fails so often before it succeeds.
+    FailFirst(usize),
+    Abort,
+    Retry,
+    Defer,
+    Panic,
+    Hang,
+    GiveUpWaiting,
+    SayItself,
+    /// Notes its number.
+    Number(usize),
+}
+
+async fn work(job: Job, attempt: Attempt) -> Result<(), BoxDynError> {
+    match job {
+        Job::Succeed => {
+            async {}.in_span("db.query", "SELECT 1").await;
+            Ok(())
+        }
+        Job::FailFirst(times) if attempt.current() > times => Ok(()),
+        Job::Fail | Job::FailFirst(_) => Err("no such file".into()),
+        Job::Abort => Err(AbortError::new("no such user").into()),
+        Job::Retry => Err(RetryAfterError::new("busy", Duration::from_secs(1)).into()),
+        Job::Defer => Err(DeferredError::new("not yet").into()),
+        Job::Panic => panic!("out of memory"),
+        Job::Hang => pending().await,
+        Job::GiveUpWaiting => {
+            timeout(Duration::from_millis(1), pending::<()>()).await?;
+            Ok(())
+        }
+        Job::SayItself => {
+            let root = taskspan::current_transaction().unwrap();
+            root.set_status(SpanStatus::NotFound);
+            Ok(())
+        }
+        Job::Number(number) => {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+                taskspan::span("number", number.to_string()).in_scope(|_| ());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// No test waits longer than this for anything.
+const SOON: Duration = Duration::from_secs(30);
+
+/// How often storages are asked for jobs.
+const OFTEN: Duration = Duration::from_millis(5);
+
+struct Redis {
+    server: ServerProcess,
+    jobs: RedisStorage<Job>,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let address = free_address();
+        let server = ServerProcess::start(address, |folder, address| {
+            let mut command = Command::new("redis-server");
+            command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+            command.arg("--port").arg(address.port().to_string());
+            command.arg("--dir").arg(folder);
+            command
+        });
+        let connection = apalis_redis::connect(format!("redis://{address}")).await;
+        Self {
+            server,
+            jobs: RedisStorage::new(connection.unwrap()),
+        }
+    }
+}
+
+struct Sqlite {
+    jobs: SqliteStorage<Job>,
+}
+
+impl Sqlite {
+    async fn start() -> Self {
+        let options = SqlitePoolOptions::new().max_connections(1);
+        let pool = options.connect(":memory:").await.unwrap();
+        SqliteStorage::setup(&pool).await.unwrap();
+        Self {
+            jobs: SqliteStorage::new(&pool),
+        }
+    }
+}
+
+trait OfQueue {
+    /// The same storage with another queue.
+    fn of_queue(&self, name: &str) -> Self;
+}
+
+impl OfQueue for RedisStorage<Job> {
+    fn of_queue(&self, name: &str) -> Self {
+        let config = apalis_redis::Config::default().queue(name);
+        self.clone().with_config(config)
+    }
+}
+
+impl OfQueue for SqliteStorage<Job> {
+    fn of_queue(&self, name: &str) -> Self {
+        let config = apalis_sqlite::Config::default().queue(name);
+        self.clone().with_config(config)
+    }
+}
+
+/// Tests that are the same for both storages.
+macro_rules! on_both {
+    ($($(#[$how:meta])* async fn $name:ident($jobs:ident) $body:block)*) => {
+        mod redis {
+            use super::*;
+            $(
+                $(#[$how])*
+                async fn $name() {
+                    let redis = Redis::start().await;
+                    #[allow(unused_mut, reason = "some are only read")]
+                    let mut $jobs = redis.jobs.clone();
+                    $body
+                }
+            )*
+        }
+        mod sqlite {
+            use super::*;
+            $(
+                $(#[$how])*
+                async fn $name() {
+                    let sqlite = Sqlite::start().await;
+                    #[allow(unused_mut, reason = "some are only read")]
+                    let mut $jobs = sqlite.jobs.clone();
+                    $body
+                }
+            )*
+        }
+    };
+}
+
+/// A worker for the jobs of a storage, with the layers that are given, until it has done so many.
+macro_rules! run {
+    ($client:expr, $jobs:expr, $count:expr, |$builder:ident| $layers:expr) => {{
+        let $builder = WorkerBuilder::new("worker")
+            .backend($jobs.clone().poll_with_interval(OFTEN))
+            .on_event(stop_after($count));
+        let running = $layers.build(work).run().with_client(&$client);
+        timeout(SOON, running).await.unwrap().unwrap();
+    }};
+}
+
+fn stop_after(jobs: usize) -> impl Fn(&WorkerContext, &Event) + Send + Sync {
+    let done = AtomicUsize::new(0);
+    move |worker, event| {
+        let is_done = matches!(event, Event::Success(_) | Event::Error(_));
+        if is_done && done.fetch_add(1, Ordering::SeqCst) + 1 == jobs {
+            worker.stop().unwrap();
+        }
+    }
+}
+
+fn client() -> (taskspan::Client, Sent) {
+    client_with(Options::disabled().traces_sample_rate(1.0))
+}
+
+fn client_with(options: Options) -> (taskspan::Client, Sent) {
+    taskspan::test::client(options)
+}
+
+fn status(transaction: &Transaction) -> SpanStatus {
+    transaction.contexts.trace.status.unwrap()
+}
+
+fn data(transaction: &Transaction, key: &str) -> Option<Value> {
+    transaction.contexts.trace.data.get(key)
+}
+
+/// Checks that a job failed twice before it succeeded.
+fn assert_tries(sent: &[Transaction]) {
+    let statuses: Vec<_> = sent[1..].iter().map(status).collect();
+    let failed = SpanStatus::InternalError;
+    assert_eq!(statuses, [failed, failed, SpanStatus::Ok]);
+    let mut ids = Vec::new();
+    for (tries, processed) in sent[1..].iter().enumerate() {
+        let root = &processed.contexts.trace;
+        assert_eq!(root.trace_id, sent[0].contexts.trace.trace_id);
+        assert_eq!(root.parent_span_id, Some(sent[0].spans[0].span_id));
+        assert_eq!(
+            data(processed, "messaging.message.retry.count"),
+            Some(tries.into())
+        );
+        ids.push(data(processed, "messaging.message.id").unwrap());
+    }
+    assert!(ids[0] == ids[1] && ids[1] == ids[2], "{ids:?}");
+}
+
+on_both! {
+    #[tokio::test]
+    async fn a_job_runs_in_the_trace_that_pushed_it(jobs) {
+        let (client, sent) = client();
+        let pushing = async { jobs.push_traced(Job::Succeed).await.unwrap() };
+        pushing.in_transaction("http.server", "POST /users").with_client(&client).await;
+        run!(client, jobs, 1, |builder| builder.layer(WorkerLayer::new()));
+
+        let job = type_name::<Job>();
+        let tree = format!(
+            "http.server POST /users (ok)\n  queue.publish {job} (ok)\n\
+             queue.process {job} (ok)\n  db.query SELECT 1 (ok)\n"
+        );
+        assert_eq!(sent.tree(), tree);
+        let sent = sent.take();
+        let (published, processed) = (&sent[0].spans[0], &sent[1]);
+        let root = &processed.contexts.trace;
+        assert_eq!(root.trace_id, sent[0].contexts.trace.trace_id);
+        assert_eq!(root.parent_span_id, Some(published.span_id));
+        assert_eq!(root.origin, "auto.queue.apalis");
+        assert_eq!(published.origin, "auto.queue.apalis");
+        let both = [
+            ("messaging.system", "apalis"),
+            ("messaging.destination.name", job),
+        ];
+        for (key, expected) in both {
+            assert_eq!(published.data.get(key), Some(expected.into()), "{key}");
+            assert_eq!(data(processed, key), Some(expected.into()), "{key}");
+        }
+        let kind = "messaging.operation.type";
+        assert_eq!(published.data.get(kind), Some("publish".into()));
+        assert_eq!(data(processed, kind), Some("process".into()));
+        assert_eq!(data(processed, "messaging.message.retry.count"), Some(0.into()));
+        assert_eq!(data(processed, "apalis.worker"), Some("worker".into()));
+        let id = data(processed, "messaging.message.id").unwrap();
+        assert_eq!(id.as_str().unwrap().len(), 26, "an ULID: {id}");
+        let latency = data(processed, "messaging.message.receive.latency").unwrap();
+        let latency = latency.as_f64().unwrap();
+        assert!(latency > 0.0 && latency < SOON.as_millis() as f64, "{latency} ms");
+    }
+
+    #[tokio::test]
+    async fn jobs_end_as_what_they_are(jobs) {
+        let (client, sent) = client();
+        let table = [
+            (Job::Succeed, SpanStatus::Ok),
+            (Job::Fail, SpanStatus::InternalError),
+            (Job::Abort, SpanStatus::Aborted),
+            (Job::Retry, SpanStatus::Unavailable),
+            (Job::Defer, SpanStatus::Unavailable),
+            (Job::Panic, SpanStatus::InternalError),
+            (Job::Hang, SpanStatus::DeadlineExceeded),
+            (Job::GiveUpWaiting, SpanStatus::DeadlineExceeded),
+            (Job::SayItself, SpanStatus::NotFound),
+        ];
+        for (case, (job, expected)) in table.into_iter().enumerate() {
+            // Whatever fails is tried again, but not from another queue.
+            let mut jobs = jobs.of_queue(&case.to_string());
+            jobs.push_traced(job.clone()).await.unwrap();
+            run!(client, jobs, 1, |builder| builder
+                .catch_panic()
+                .layer(WorkerLayer::new())
+                .timeout(Duration::from_millis(50)));
+            let sent = sent.take();
+            assert_eq!(sent.len(), 1, "{job:?}");
+            assert_eq!(status(&sent[0]), expected, "{job:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_try_is_a_transaction(jobs) {
+        let (client, sent) = client();
+        let pushing = async { jobs.push_traced(Job::FailFirst(2)).await.unwrap() };
+        pushing.in_transaction("task", "enqueue").with_client(&client).await;
+        run!(client, jobs, 1, |builder| builder
+            .retry(RetryPolicy::retries(5))
+            .layer(WorkerLayer::new()));
+        assert_tries(&sent.take());
+    }
+
+    #[tokio::test]
+    async fn tries_that_the_storage_makes_are_in_the_same_trace(jobs) {
+        let (client, sent) = client();
+        let pushing = async { jobs.push_traced(Job::FailFirst(2)).await.unwrap() };
+        pushing.in_transaction("task", "enqueue").with_client(&client).await;
+        run!(client, jobs, 3, |builder| builder.layer(WorkerLayer::new()));
+        assert_tries(&sent.take());
+    }
+
+    #[tokio::test]
+    async fn decisions_are_carried(jobs) {
+        // the publisher, whether a worker with a rate records it
+        let table = [
+            (Options::disabled().traces_sample_rate(1.0), true),
+            (Options::disabled().traces_sample_rate(0.0), false),
+            (Options::disabled(), true),
+        ];
+        for (options, recorded) in table {
+            let (publisher, published) = client_with(options);
+            let pushing = async {
+                jobs.push_traced(Job::Succeed).await.unwrap();
+                taskspan::current_transaction().unwrap().trace_id().unwrap()
+            };
+            let pushing = pushing.in_transaction("task", "enqueue").with_client(&publisher);
+            let trace_id = pushing.await;
+            let (consumer, processed) = client();
+            run!(consumer, jobs, 1, |builder| builder.layer(WorkerLayer::new()));
+            let processed = processed.take();
+            assert_eq!(processed.len(), usize::from(recorded), "{:?}", published.take());
+            for processed in processed {
+                assert_eq!(processed.contexts.trace.trace_id, trace_id);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_carries_nothing_begins_a_trace(jobs) {
+        let (client, sent) = client();
+        // There is nothing to carry without a client.
+        jobs.push_traced(Job::Succeed).await.unwrap();
+        let pushing = async { jobs.push(Job::Succeed).await.unwrap() };
+        pushing.in_transaction("task", "enqueue").with_client(&client).await;
+        let around = async {
+            run!(client, jobs, 2, |builder| builder.layer(WorkerLayer::new()));
+        };
+        around.in_transaction("task", "worker").with_client(&client).await;
+        let sent = sent.take();
+        let mut traces: Vec<_> = sent.iter().map(|one| one.contexts.trace.trace_id).collect();
+        traces.sort();
+        traces.dedup();
+        assert_eq!((traces.len(), sent.len()), (4, 4), "{sent:#?}");
+        assert!(sent.iter().all(|one| one.contexts.trace.parent_span_id.is_none()));
+
+        // Under a client there is always a trace.
+        let pushing = async {
+            jobs.push_traced(Job::Succeed).await.unwrap();
+            let outgoing = taskspan::outgoing_trace().unwrap().sentry_trace();
+            IncomingTrace::new(Some(&outgoing), None).trace_id()
+        };
+        let trace_id = pushing.with_client(&client).await;
+        run!(client, jobs, 1, |builder| builder.layer(WorkerLayer::new()));
+    }
+
+    #[tokio::test]
+    async fn many_are_pushed_at_once(jobs) {
+        let (client, sent) = client();
+        let pushing = async {
+            let tasks = [
+                TaskBuilder::new(Job::Succeed).build(),
+                TaskBuilder::new(Job::Succeed).priority(3).build(),
+                Job::Succeed.into(),
+            ];
+            jobs.push_all_traced(tasks).await.unwrap();
+            jobs.push_all_traced::<Job>([]).await.unwrap();
+        };
+        pushing.in_transaction("task", "enqueue").with_client(&client).await;
+        run!(client, jobs, 3, |builder| builder.layer(WorkerLayer::new()));
+        let sent = sent.take();
+        let published = &sent[0].spans[0];
+        let count = |index: usize| sent[0].spans[index].data.get("messaging.batch.message_count");
+        assert_eq!([count(0), count(1)], [Some(3.into()), Some(0.into())]);
+        assert_eq!(sent.len(), 4);
+        for processed in &sent[1..] {
+            let root = &processed.contexts.trace;
+            assert_eq!(root.parent_span_id, Some(published.span_id));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_goes_away_ends_its_jobs(jobs) {
+        let (client, sent) = client();
+        jobs.push_traced(Job::Hang).await.unwrap();
+        let begun = Arc::new(Notify::new());
+        let has_begun = Arc::clone(&begun);
+        let worker = WorkerBuilder::new("worker")
+            .backend(jobs.clone().poll_with_interval(OFTEN))
+            .layer(WorkerLayer::new().with_client(&client))
+            .data(begun)
+            .build(async |_: Job, begun: Data<Arc<Notify>>| {
+                begun.notify_one();
+                pending::<()>().in_span("db.query", "SELECT 1").await;
+            });
+        tokio::select! {
+            result = worker.run() => unreachable!("{result:?}"),
+            begun = timeout(SOON, has_begun.notified()) => begun.unwrap(),
+        }
+        let job = type_name::<Job>();
+        let tree = format!("queue.process {job} (cancelled)\n  db.query SELECT 1 (cancelled)\n");
+        assert_eq!(sent.tree(), tree);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_stopped_finishes_its_jobs(jobs) {
+        let (client, sent) = client();
+        jobs.push_traced(Job::Succeed).await.unwrap();
+        let worker = WorkerBuilder::new("worker")
+            .backend(jobs.clone().poll_with_interval(OFTEN))
+            .layer(WorkerLayer::new().with_client(&client))
+            .build(async |_: Job, worker: WorkerContext| {
+                worker.stop().unwrap();
+                tokio::task::yield_now().await;
+                async {}.in_span("db.query", "SELECT 1").await;
+            });
+        timeout(SOON, worker.run()).await.unwrap().unwrap();
+        let job = type_name::<Job>();
+        let tree = format!("queue.process {job} (ok)\n  db.query SELECT 1 (ok)\n");
+        assert_eq!(sent.tree(), tree);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn two_hundred_jobs_do_not_mix(jobs) {
+        let (client, sent) = client();
+        let pushing = (0..200).map(|number| {
+            let mut jobs = jobs.clone();
+            let pushing = async move { jobs.push_traced(Job::Number(number)).await.unwrap() };
+            let transaction = pushing.in_transaction("task", number.to_string());
+            transaction.with_client(&client)
+        });
+        join_all(pushing).await;
+        run!(client, jobs, 200, |builder| builder
+            .parallelize(tokio::spawn)
+            .concurrency(20)
+            .layer(WorkerLayer::new()));
+
+        let sent = sent.take();
+        let (published, processed): (Vec<_>, Vec<_>) =
+            sent.iter().partition(|one| one.contexts.trace.op == "task");
+        assert_eq!((published.len(), processed.len()), (200, 200));
+        let published: HashMap<_, _> = published.iter().map(|one| (&*one.name, one)).collect();
+        for processed in processed {
+            let spans = &processed.spans;
+            assert_eq!(spans.len(), 3);
+            assert!(spans.iter().all(|span| span.description == spans[0].description));
+            let root = &processed.contexts.trace;
+            let publisher = published[&*spans[0].description];
+            assert_eq!(root.trace_id, publisher.contexts.trace.trace_id);
+            assert_eq!(root.parent_span_id, Some(publisher.spans[0].span_id));
+        }
+    }
+}
