@@ -59,6 +59,8 @@ struct Inner {
     #[cfg_attr(not(feature = "axum"), expect(dead_code))]
     max_request_body_size: usize,
     max_spans: u32,
+    #[cfg(feature = "_call-sites")]
+    call_site_threshold: Option<Duration>,
     filters: Filters,
     identity: Identity,
     buffers: BufferPool,
@@ -191,6 +193,8 @@ impl Client {
             traces_options_requests: options.traces_options_requests(),
             max_request_body_size: options.max_request_body_size,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            #[cfg(feature = "_call-sites")]
+            call_site_threshold: options.call_site_threshold,
             filters: options.filters.clone(),
             identity,
             buffers: BufferPool::default(),
@@ -356,6 +360,12 @@ impl Client {
         }
     }
 
+    /// From which duration on calls say where in the code they were made.
+    #[cfg(feature = "_call-sites")]
+    pub(crate) fn call_site_threshold(&self) -> Option<Duration> {
+        self.inner.call_site_threshold
+    }
+
     /// How many spans of a transaction are recorded below its root: more than are sent, where
     /// some of them are left out.
     pub(crate) fn max_spans(&self) -> u32 {
@@ -460,6 +470,10 @@ impl Payload for Finished {
 
     fn size(&self) -> usize {
         Self::size(self)
+    }
+
+    fn takes_long(&self) -> bool {
+        Self::takes_long(self)
     }
 
     fn build(self: Box<Self>) -> Build {

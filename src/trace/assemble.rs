@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
+#[cfg(feature = "_call-sites")]
+use super::call_site::CallSite;
 use super::record::{Change, Record, SpanNumber};
 #[cfg(feature = "_http-server")]
 use super::recorded_request::RecordedRequest;
@@ -222,6 +224,21 @@ impl Finished {
             + buffers
             + self.changes.attributes.capacity()
             + self.scopes.size()
+    }
+
+    /// Whether it may take long to put it together, however small it is.
+    pub(crate) fn takes_long(&self) -> bool {
+        #[cfg(feature = "_call-sites")]
+        {
+            let buffers = self.others.iter().chain([&self.own]);
+            let mut attributes = buffers
+                .map(|(_, buffer)| &buffer.attributes)
+                .chain([&self.changes.attributes])
+                .flat_map(Attributes::iter);
+            attributes.any(|(attribute, _)| attribute.kind == Kind::CallSite)
+        }
+        #[cfg(not(feature = "_call-sites"))]
+        false
     }
 
     /// Puts the transaction together, in a form that no server refuses.
@@ -483,6 +500,12 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
             }
             #[cfg(feature = "_http-server")]
             Kind::Request => span.request = Some(RecordedRequest::new(text)),
+            #[cfg(feature = "_call-sites")]
+            Kind::CallSite => {
+                if let Some(site) = CallSite::resolve(text) {
+                    site.note(&mut span.data);
+                }
+            }
         }
     }
 }

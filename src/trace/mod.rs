@@ -8,6 +8,8 @@
 mod assemble;
 mod attributes;
 mod buffer;
+#[cfg(feature = "_call-sites")]
+mod call_site;
 mod context;
 mod future;
 mod open_scope;

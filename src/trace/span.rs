@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::Trace;
 use super::attributes::{self, Kind};
 use super::buffer::SpanBuffer;
+#[cfg(feature = "_call-sites")]
+use super::call_site;
 use super::context::Context;
 use super::record::{Change, SpanNumber};
 #[cfg(feature = "_http-server")]
@@ -21,6 +23,8 @@ use super::span_builder::SpanBuilder;
 use super::task::in_task_of;
 #[cfg(feature = "axum")]
 use crate::client::Client;
+#[cfg(feature = "_call-sites")]
+use crate::clock;
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::protocol::{SpanStatus, TransactionSource};
@@ -202,6 +206,21 @@ impl Span {
     pub(crate) fn max_request_body_size(&self) -> usize {
         let client = self.place.as_ref().map(|place| &place.trace.client);
         client.map_or(0, Client::max_request_body_size)
+    }
+
+    /// Records the place in the code that is waiting for this, if it began long enough ago.
+    #[cfg(feature = "_call-sites")]
+    pub(super) fn record_slow_call_site(&self, began: Ticks) {
+        let Some(place) = self.recorded() else {
+            return;
+        };
+        let threshold = place.trace.client.call_site_threshold();
+        if threshold.is_some_and(|threshold| clock::span(began, Ticks::now()) >= threshold) {
+            attributes::with_bytes(
+                |bytes| place.set(Kind::CallSite, Cow::Borrowed(""), bytes),
+                call_site::capture,
+            );
+        }
     }
 
     /// Records the request that a transaction answers.
