@@ -277,13 +277,13 @@ impl Options {
         self
     }
 
-    /// From which duration on a query says where in the program's code it was made, with `None`
-    /// none does.
+    /// From which duration on queries and commands of databases say where in the program's code they
+    /// were made, with `None` none do.
     ///
     /// 100 ms by default. The span gets `code.function.name`, and where the program has debug
     /// information, for which `debug = "line-tables-only"` is enough, `code.file.path` from the
     /// folder of the package on and `code.line.number`. It is the innermost function that waits
-    /// for the query and belongs to no library. Finding it out takes some microseconds
+    /// for it and belongs to no library. Finding it out takes some microseconds
     /// where the query ends; the rest is done in the background.
     #[cfg(feature = "_call-sites")]
     pub fn call_site_threshold(mut self, threshold: impl Into<Option<Duration>>) -> Self {

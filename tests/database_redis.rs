@@ -888,6 +888,30 @@ async fn keys_of_any_kind_can_be_told() {
     assert!(text(&transaction).len() < 12_000);
 }
 
+async fn wait_for_nobody(redis: &mut impl ConnectionLike) -> RedisResult<Option<String>> {
+    cmd("BLPOP")
+        .arg("nobody")
+        .arg(0.15)
+        .query_async(redis)
+        .await
+}
+
+#[tokio::test]
+async fn slow_commands_say_where_they_were_made() {
+    let server = Server::start();
+    let mut redis = Connection::new(server.connect().await);
+
+    let (popped, transaction) = recorded(wait_for_nobody(&mut redis)).await;
+    assert_eq!(popped, Ok(None));
+    let slow = only(&transaction);
+    let file = told(slow, "code.file.path");
+    assert!(file.as_str().unwrap().ends_with("tests/database_redis.rs"));
+    assert!(told(slow, "code.line.number").is_u64());
+
+    let (_, transaction) = recorded(redis.exists::<_, bool>("nobody")).await;
+    assert_eq!(told(only(&transaction), "code.function.name"), Json::Null);
+}
+
 #[test]
 fn what_is_not_recorded_costs_nothing() {
     let server = Server::start();

@@ -12,7 +12,8 @@ use crate::protocol::Data;
 /// A place in the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CallSite {
-    function: String,
+    /// `None` if there is no more than a name that the compiler has made.
+    function: Option<String>,
     /// `None` without debug information.
     file: Option<String>,
     line: Option<u32>,
@@ -58,7 +59,9 @@ impl CallSite {
     /// Says it in the data of a span.
     pub(super) fn note(&self, data: &mut Data) {
         // Strings and numbers are always taken.
-        let _ = data.insert("code.function.name", &self.function);
+        if let Some(function) = &self.function {
+            let _ = data.insert("code.function.name", function);
+        }
         if let Some(file) = &self.file {
             let _ = data.insert("code.file.path", file);
         }
@@ -72,11 +75,11 @@ impl CallSite {
         // Without the hash at its end.
         let name = format!("{:#}", symbol.name()?);
         let file = symbol.filename().map(|file| file.to_string_lossy());
-        if is_library(&name) || file.as_deref().is_some_and(is_library_file) {
+        if is_library(&name, file.as_deref()) {
             return None;
         }
         Some(Self {
-            function: without_closures(&name).to_owned(),
+            function: function(&name).map(str::to_owned),
             line: file.as_ref().and_then(|_| symbol.lineno()),
             file: file.map(|file| from_package_on(&file).replace('\\', "/")),
         })
@@ -108,8 +111,11 @@ fn look_up(address: usize) -> Found {
     found
 }
 
-/// Whether the name is that of a function that calls go through, or of none in Rust.
-fn is_library(name: &str) -> bool {
+/// Whether it is a function that calls go through, or none in Rust.
+fn is_library(name: &str, file: Option<&str>) -> bool {
+    if file.is_some_and(is_library_file) {
+        return true;
+    }
     let own = name.trim_start_matches(['<', '&', '*', '(', '[']);
     let own = ["mut ", "const ", "dyn "]
         .iter()
@@ -119,21 +125,29 @@ fn is_library(name: &str) -> bool {
         Some((own, of_trait)) if !own.contains("::") => of_trait,
         _ => own,
     };
-    let Some((root, _)) = own.split_once("::") else {
-        return true;
+    let Some((root, _)) = without_generics(own).split_once("::") else {
+        // Debug information may have no more than a name. Its file says whose it is.
+        return file.is_none();
     };
     let is_part = |family: &&str| {
         let rest = root.strip_prefix(*family);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
-    LIBRARIES.iter().any(|family| is_part(&family))
+    LIBRARIES.iter().any(is_part)
 }
 
 /// Whether the file belongs to what Cargo or Rust itself brought.
 fn is_library_file(file: &str) -> bool {
     let file = file.replace('\\', "/");
-    let parts = ["/registry/src/", "/git/checkouts/", "/rustlib/src/"];
-    file.starts_with("/rustc/") || parts.iter().any(|part| file.contains(part))
+    let parts = [
+        "/registry/src/",
+        "/git/checkouts/",
+        "/rustlib/src/",
+        "/vendor/",
+    ];
+    let starts = ["/rustc/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/")];
+    starts.iter().any(|start| file.starts_with(start))
+        || parts.iter().any(|part| file.contains(part))
 }
 
 /// The part of a path from the folder of the package on: what is before it is of no use elsewhere.
@@ -154,13 +168,22 @@ fn from_package_on(file: &str) -> &str {
 }
 
 /// The function that a closure or an `async` block is part of.
-fn without_closures(mut name: &str) -> &str {
+fn function(mut name: &str) -> Option<&str> {
+    name = without_generics(name);
     while let Some((function, last)) = name.rsplit_once("::")
         && last.starts_with('{')
     {
-        name = function;
+        name = without_generics(function);
     }
-    name
+    (!name.starts_with('{')).then_some(name)
+}
+
+/// A name without the generic arguments at its end, `load` for `load<app::Items>`.
+fn without_generics(name: &str) -> &str {
+    match name.split_once('<') {
+        Some((function, _)) if !function.is_empty() => function.trim_end_matches("::"),
+        _ => name,
+    }
 }
 
 /// Held by those who look something up, and for a moment by those who write addresses down.
@@ -230,6 +253,7 @@ mod tests {
             "<&mut sqlx_core::Pool<DB> as sqlx_core::executor::Executor>::fetch_many",
             "<F as futures_core::future::TryFuture>::try_poll",
             "<tokio::time::timeout::Timeout<app::Load> as core::future::Future>::poll",
+            "core::pin::Pin<app::Load>::poll",
             "__rust_begin_short_backtrace",
             "main",
         ];
@@ -237,23 +261,44 @@ mod tests {
             "app::main::{{closure}}",
             "<app::Load as core::future::future::Future>::poll",
             "<app::Items<T>>::load",
+            "app::load::<redis::Client>",
             "corelib::load",
             "tokio2::load",
         ];
-        assert!(libraries.iter().all(|name| is_library(name)));
+        for name in libraries {
+            assert!(is_library(name, None), "{name}");
+        }
         for name in programs {
-            assert!(!is_library(name), "{name}");
+            assert!(!is_library(name, None), "{name}");
+        }
+        for name in ["load", "load<redis::Client>", "{async_fn#0}<redis::Client>"] {
+            assert!(is_library(name, None), "{name}");
+            assert!(!is_library(name, Some("/app/src/main.rs")), "{name}");
+            assert!(is_library(
+                name,
+                Some("/home/me/.cargo/registry/src/a/src/lib.rs")
+            ));
         }
     }
 
     #[test]
     fn closures_are_part_of_their_function() {
-        assert_eq!(
-            without_closures("app::load::{{closure}}::{{closure}}"),
-            "app::load"
-        );
-        assert_eq!(without_closures("app::load::{closure#0}"), "app::load");
-        assert_eq!(without_closures("app::load"), "app::load");
+        let table = [
+            ("app::load::{{closure}}::{{closure}}", Some("app::load")),
+            ("app::load::{closure#0}", Some("app::load")),
+            ("app::load::<app::Items>::{closure#0}", Some("app::load")),
+            ("app::load", Some("app::load")),
+            (
+                "<app::Load as core::future::Future>::poll",
+                Some("<app::Load as core::future::Future>::poll"),
+            ),
+            ("load<app::Items>", Some("load")),
+            ("{async_fn#0}<app::Items>", None),
+            ("{async_fn#0}", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(function(name), expected, "{name}");
+        }
     }
 
     #[test]

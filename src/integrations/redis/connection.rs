@@ -143,7 +143,8 @@ impl ConnectionLayer {
                 Some(_) => text = keys.join(", "),
             }
             Cow::Owned(text)
-        })?;
+        })?
+        .located();
         self.note_database(&span, &command.name, database);
         if !keys.is_empty() {
             span.set_data("db.redis.key", keys.join(", "));
@@ -174,7 +175,8 @@ impl ConnectionLayer {
                 true => format!("MULTI; {text}; EXEC"),
                 false => text,
             })
-        })?;
+        })?
+        .located();
         let name = if is_transaction { "MULTI" } else { "PIPELINE" };
         self.note_database(&span, name, database);
         span.set_data("db.operation.batch.size", count);

@@ -75,6 +75,9 @@
 //! the connection's timeout; as `unavailable` if the connection is lost; and as `cancelled` if the
 //! future is dropped.
 //!
+//! Slow commands say where in the program they were made: see
+//! [`Options::call_site_threshold`](crate::Options::call_site_threshold).
+//!
 //! # Caches
 //!
 //! Where all keys of a command are those of a [cache](ConnectionLayer::cache_prefixes), it is
