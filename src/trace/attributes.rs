@@ -45,6 +45,9 @@ pub(crate) enum Kind {
     Tag,
     /// JSON.
     Data,
+    /// Nothing; the key is a trace id and a span id, with a dash between them.
+    #[cfg(feature = "tracing")]
+    Link,
     /// A request as [`RecordedRequest`](super::recorded_request::RecordedRequest) reads it, of a root.
     #[cfg(feature = "_http-server")]
     Request,

@@ -5,7 +5,6 @@ use std::fmt::{self, Display};
 use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::thread;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -20,7 +19,7 @@ use super::record::{Change, SpanNumber};
 #[cfg(feature = "_http-server")]
 use super::recorded_request::RequestWriter;
 use super::span_builder::SpanBuilder;
-use super::task::in_task_of;
+use super::task::{drop_status, in_task_of};
 #[cfg(feature = "axum")]
 use crate::client::Client;
 #[cfg(feature = "_call-sites")]
@@ -123,7 +122,7 @@ pub fn current_span() -> Option<Span> {
 /// Whether a span that is started here and now would be recorded, as long as there is room for it.
 ///
 /// It is the cheapest thing to ask, and allocates nothing.
-#[cfg(feature = "_calls")]
+#[cfg(any(feature = "_calls", feature = "tracing"))]
 pub(crate) fn is_recording() -> bool {
     task::with(|task| Some(task.spans.as_ref()?.is_recorded())).unwrap_or(false)
 }
@@ -312,7 +311,7 @@ impl Span {
     }
 
     #[inline]
-    fn recorded(&self) -> Option<&Place> {
+    pub(super) fn recorded(&self) -> Option<&Place> {
         self.place.as_ref().filter(|place| place.recorded)
     }
 
@@ -362,7 +361,7 @@ impl Place {
     }
 
     /// Sets an attribute, likewise.
-    fn set(&self, kind: Kind, mut key: Cow<'static, str>, value: &[u8]) {
+    pub(super) fn set(&self, kind: Kind, mut key: Cow<'static, str>, value: &[u8]) {
         let set = self.at_home(|buffer| {
             buffer
                 .attributes
@@ -445,12 +444,7 @@ impl Drop for OpenSpan {
         if self.span.place.is_none() {
             return;
         }
-        let status = if thread::panicking() {
-            SpanStatus::InternalError
-        } else {
-            task::with(|task| Some(task.spans.as_mut()?.dropped_as())).unwrap_or(SpanStatus::Ok)
-        };
-        self.end(None, status);
+        self.end(None, drop_status());
     }
 }
 
