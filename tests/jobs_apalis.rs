@@ -84,8 +84,8 @@ async fn work(job: Job, attempt: Attempt) -> Result<(), BoxDynError> {
 /// No test waits longer than this for anything.
 const SOON: Duration = Duration::from_secs(30);
 
-/// How often storages are asked for jobs.
-const OFTEN: Duration = Duration::from_millis(5);
+/// How often storages are asked for jobs, at the latest.
+const OFTEN: Duration = Duration::from_millis(20);
 
 struct Redis {
     server: ServerProcess,
@@ -127,19 +127,27 @@ impl Sqlite {
 
 trait OfQueue {
     /// The same storage with another queue.
+    ///
+    /// A worker looks for jobs at each heartbeat, and must not be taken for dead by that.
     fn of_queue(&self, name: &str) -> Self;
 }
 
 impl OfQueue for RedisStorage<Job> {
     fn of_queue(&self, name: &str) -> Self {
-        let config = apalis_redis::Config::default().queue(name);
+        let config = apalis_redis::Config::default()
+            .queue(name)
+            .heartbeat_interval(OFTEN)
+            .missed_heartbeats(10_000);
         self.clone().with_config(config)
     }
 }
 
 impl OfQueue for SqliteStorage<Job> {
     fn of_queue(&self, name: &str) -> Self {
-        let config = apalis_sqlite::Config::default().queue(name);
+        let config = apalis_sqlite::Config::default()
+            .queue(name)
+            .heartbeat_interval(OFTEN)
+            .missed_heartbeats(10_000);
         self.clone().with_config(config)
     }
 }
@@ -154,7 +162,7 @@ macro_rules! on_both {
                 async fn $name() {
                     let redis = Redis::start().await;
                     #[allow(unused_mut, reason = "some are only read")]
-                    let mut $jobs = redis.jobs.clone();
+                    let mut $jobs = redis.jobs.of_queue("jobs");
                     $body
                 }
             )*
@@ -166,7 +174,7 @@ macro_rules! on_both {
                 async fn $name() {
                     let sqlite = Sqlite::start().await;
                     #[allow(unused_mut, reason = "some are only read")]
-                    let mut $jobs = sqlite.jobs.clone();
+                    let mut $jobs = sqlite.jobs.of_queue("jobs");
                     $body
                 }
             )*
@@ -177,11 +185,19 @@ macro_rules! on_both {
 /// A worker for the jobs of a storage, with the layers that are given, until it has done so many.
 macro_rules! run {
     ($client:expr, $jobs:expr, $count:expr, |$builder:ident| $layers:expr) => {{
-        let $builder = WorkerBuilder::new("worker")
-            .backend($jobs.clone().poll_with_interval(OFTEN))
+        // Storages refuse workers of the same name one after the other.
+        static WORKERS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "worker-{}-{}",
+            line!(),
+            WORKERS.fetch_add(1, Ordering::SeqCst)
+        );
+        let $builder = WorkerBuilder::new(name.as_str())
+            .backend($jobs.clone())
             .on_event(stop_after($count));
         let running = $layers.build(work).run().with_client(&$client);
-        timeout(SOON, running).await.unwrap().unwrap();
+        let ended = timeout(SOON, running).await;
+        ended.expect("no more jobs").unwrap();
     }};
 }
 
@@ -263,7 +279,8 @@ on_both! {
         assert_eq!(published.data.get(kind), Some("publish".into()));
         assert_eq!(data(processed, kind), Some("process".into()));
         assert_eq!(data(processed, "messaging.message.retry.count"), Some(0.into()));
-        assert_eq!(data(processed, "apalis.worker"), Some("worker".into()));
+        let worker = data(processed, "apalis.worker").unwrap();
+        assert!(worker.as_str().unwrap().starts_with("worker-"), "{worker}");
         let id = data(processed, "messaging.message.id").unwrap();
         assert_eq!(id.as_str().unwrap().len(), 26, "an ULID: {id}");
         let latency = data(processed, "messaging.message.receive.latency").unwrap();
@@ -405,7 +422,7 @@ on_both! {
         let begun = Arc::new(Notify::new());
         let has_begun = Arc::clone(&begun);
         let worker = WorkerBuilder::new("worker")
-            .backend(jobs.clone().poll_with_interval(OFTEN))
+            .backend(jobs.clone())
             .layer(WorkerLayer::new().with_client(&client))
             .data(begun)
             .build(async |_: Job, begun: Data<Arc<Notify>>| {
@@ -426,7 +443,7 @@ on_both! {
         let (client, sent) = client();
         jobs.push_traced(Job::Succeed).await.unwrap();
         let worker = WorkerBuilder::new("worker")
-            .backend(jobs.clone().poll_with_interval(OFTEN))
+            .backend(jobs.clone())
             .layer(WorkerLayer::new().with_client(&client))
             .build(async |_: Job, worker: WorkerContext| {
                 worker.stop().unwrap();
