@@ -261,3 +261,34 @@ fn requests_of_reqwest_can_be_spawned() {
     }
     let _: fn(&Client, reqwest::Request) = requests;
 }
+
+#[cfg(feature = "messaging")]
+#[test]
+fn messages_can_be_published_from_anywhere() {
+    use taskspan::messaging::Message;
+    has_all!(Message<'static>);
+    fn publishing(destination: &str) {
+        let headers = Vec::<(String, String)>::new();
+        // The name of the destination is only looked at.
+        future_is_send_and_static(
+            Message::new("nats", destination).publish(headers, async |_| Ok::<_, ()>(())),
+        );
+    }
+    let _: fn(&str) = publishing;
+}
+
+#[cfg(feature = "apalis")]
+#[test]
+fn workers_are_what_is_inside() {
+    use taskspan::apalis::{TaskSinkExt, Worker, WorkerFuture, WorkerLayer};
+    has_all!(WorkerLayer, Worker<()>, WorkerFuture<()>);
+    is_send::<WorkerFuture<OnlySend>>();
+    is_unpin::<WorkerFuture<OnlyUnpin>>();
+    assert!(!has!(WorkerFuture<OnlyUnpin>: Send));
+    assert!(!has!(WorkerFuture<OnlySend>: Unpin));
+    fn pushing(mut jobs: apalis::prelude::MemoryStorage<u32>) {
+        future_is_send(jobs.push_traced(3));
+        future_is_send(jobs.push_all_traced([3, 4]));
+    }
+    let _: fn(apalis::prelude::MemoryStorage<u32>) = pushing;
+}

@@ -12,7 +12,6 @@ use std::future::pending;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use apalis::prelude::*;
@@ -27,7 +26,8 @@ use taskspan::protocol::Transaction;
 use taskspan::test::Sent;
 use taskspan::{IncomingTrace, Instrument, Options, SpanStatus};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+use tower::{Layer, Service};
 
 use crate::server_process::{ServerProcess, free_address};
 
@@ -84,8 +84,8 @@ async fn work(job: Job, attempt: Attempt) -> Result<(), BoxDynError> {
 /// No test waits longer than this for anything.
 const SOON: Duration = Duration::from_secs(30);
 
-/// How often storages are asked for jobs.
-const OFTEN: Duration = Duration::from_millis(5);
+/// How often storages are asked for jobs, at the latest.
+const OFTEN: Duration = Duration::from_millis(20);
 
 struct Redis {
     server: ServerProcess,
@@ -127,19 +127,27 @@ impl Sqlite {
 
 trait OfQueue {
     /// The same storage with another queue.
+    ///
+    /// A worker looks for jobs at each heartbeat, and must not be taken for dead by that.
     fn of_queue(&self, name: &str) -> Self;
 }
 
 impl OfQueue for RedisStorage<Job> {
     fn of_queue(&self, name: &str) -> Self {
-        let config = apalis_redis::Config::default().queue(name);
+        let config = apalis_redis::Config::default()
+            .queue(name)
+            .heartbeat_interval(OFTEN)
+            .missed_heartbeats(10_000);
         self.clone().with_config(config)
     }
 }
 
 impl OfQueue for SqliteStorage<Job> {
     fn of_queue(&self, name: &str) -> Self {
-        let config = apalis_sqlite::Config::default().queue(name);
+        let config = apalis_sqlite::Config::default()
+            .queue(name)
+            .heartbeat_interval(OFTEN)
+            .missed_heartbeats(10_000);
         self.clone().with_config(config)
     }
 }
@@ -154,7 +162,7 @@ macro_rules! on_both {
                 async fn $name() {
                     let redis = Redis::start().await;
                     #[allow(unused_mut, reason = "some are only read")]
-                    let mut $jobs = redis.jobs.clone();
+                    let mut $jobs = redis.jobs.of_queue("jobs");
                     $body
                 }
             )*
@@ -166,7 +174,7 @@ macro_rules! on_both {
                 async fn $name() {
                     let sqlite = Sqlite::start().await;
                     #[allow(unused_mut, reason = "some are only read")]
-                    let mut $jobs = sqlite.jobs.clone();
+                    let mut $jobs = sqlite.jobs.of_queue("jobs");
                     $body
                 }
             )*
@@ -177,11 +185,19 @@ macro_rules! on_both {
 /// A worker for the jobs of a storage, with the layers that are given, until it has done so many.
 macro_rules! run {
     ($client:expr, $jobs:expr, $count:expr, |$builder:ident| $layers:expr) => {{
-        let $builder = WorkerBuilder::new("worker")
-            .backend($jobs.clone().poll_with_interval(OFTEN))
+        // Storages refuse workers of the same name one after the other.
+        static WORKERS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "worker-{}-{}",
+            line!(),
+            WORKERS.fetch_add(1, Ordering::SeqCst)
+        );
+        let $builder = WorkerBuilder::new(name.as_str())
+            .backend($jobs.clone())
             .on_event(stop_after($count));
         let running = $layers.build(work).run().with_client(&$client);
-        timeout(SOON, running).await.unwrap().unwrap();
+        let ended = timeout(SOON, running).await;
+        ended.expect("no more jobs").unwrap();
     }};
 }
 
@@ -263,7 +279,8 @@ on_both! {
         assert_eq!(published.data.get(kind), Some("publish".into()));
         assert_eq!(data(processed, kind), Some("process".into()));
         assert_eq!(data(processed, "messaging.message.retry.count"), Some(0.into()));
-        assert_eq!(data(processed, "apalis.worker"), Some("worker".into()));
+        let worker = data(processed, "apalis.worker").unwrap();
+        assert!(worker.as_str().unwrap().starts_with("worker-"), "{worker}");
         let id = data(processed, "messaging.message.id").unwrap();
         assert_eq!(id.as_str().unwrap().len(), 26, "an ULID: {id}");
         let latency = data(processed, "messaging.message.receive.latency").unwrap();
@@ -297,6 +314,24 @@ on_both! {
             assert_eq!(sent.len(), 1, "{job:?}");
             assert_eq!(status(&sent[0]), expected, "{job:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_was_not_due_did_not_wait(jobs) {
+        let (client, sent) = client();
+        let now = SystemTime::now();
+        let long_ago = now - Duration::from_secs(3_600);
+        let later = now + Duration::from_secs(2);
+        for run_at in [long_ago, later] {
+            let task = TaskBuilder::new(Job::Succeed).run_at_time(run_at).build();
+            let pushing = async { jobs.push_traced(task).await.unwrap() };
+            pushing.with_client(&client).await;
+            run!(client, jobs, 1, |builder| builder.layer(WorkerLayer::new()));
+            let processed = sent.take().remove(0);
+            let latency = data(&processed, "messaging.message.receive.latency").unwrap();
+            assert!(latency.as_f64().unwrap() < 900.0, "{latency} ms");
+        }
+        assert!(now.elapsed().unwrap() > Duration::from_secs(1));
     }
 
     #[tokio::test]
@@ -356,12 +391,12 @@ on_both! {
             run!(client, jobs, 2, |builder| builder.layer(WorkerLayer::new()));
         };
         around.in_transaction("task", "worker").with_client(&client).await;
-        let sent = sent.take();
-        let mut traces: Vec<_> = sent.iter().map(|one| one.contexts.trace.trace_id).collect();
+        let all = sent.take();
+        let mut traces: Vec<_> = all.iter().map(|one| one.contexts.trace.trace_id).collect();
         traces.sort();
         traces.dedup();
-        assert_eq!((traces.len(), sent.len()), (4, 4), "{sent:#?}");
-        assert!(sent.iter().all(|one| one.contexts.trace.parent_span_id.is_none()));
+        assert_eq!((traces.len(), all.len()), (4, 4), "{all:#?}");
+        assert!(all.iter().all(|one| one.contexts.trace.parent_span_id.is_none()));
 
         // Under a client there is always a trace.
         let pushing = async {
@@ -371,6 +406,8 @@ on_both! {
         };
         let trace_id = pushing.with_client(&client).await;
         run!(client, jobs, 1, |builder| builder.layer(WorkerLayer::new()));
+        let processed = sent.take().pop().unwrap();
+        assert_eq!(Some(processed.contexts.trace.trace_id), trace_id);
     }
 
     #[tokio::test]
@@ -405,7 +442,7 @@ on_both! {
         let begun = Arc::new(Notify::new());
         let has_begun = Arc::clone(&begun);
         let worker = WorkerBuilder::new("worker")
-            .backend(jobs.clone().poll_with_interval(OFTEN))
+            .backend(jobs.clone())
             .layer(WorkerLayer::new().with_client(&client))
             .data(begun)
             .build(async |_: Job, begun: Data<Arc<Notify>>| {
@@ -426,7 +463,7 @@ on_both! {
         let (client, sent) = client();
         jobs.push_traced(Job::Succeed).await.unwrap();
         let worker = WorkerBuilder::new("worker")
-            .backend(jobs.clone().poll_with_interval(OFTEN))
+            .backend(jobs.clone())
             .layer(WorkerLayer::new().with_client(&client))
             .build(async |_: Job, worker: WorkerContext| {
                 worker.stop().unwrap();
@@ -469,4 +506,168 @@ on_both! {
             assert_eq!(root.parent_span_id, Some(publisher.spans[0].span_id));
         }
     }
+}
+
+#[tokio::test]
+async fn the_place_of_the_layer_matters() {
+    let (client, sent) = client();
+    let Sqlite { jobs } = Sqlite::start().await;
+    let layer = WorkerLayer::new;
+    let soon = Duration::from_millis(20);
+    let mut outcomes = Vec::new();
+    let mut case = 0;
+    macro_rules! check {
+        ($job:expr, |$builder:ident| $layers:expr) => {
+            case += 1;
+            let mut jobs = jobs.of_queue(&case.to_string());
+            jobs.push_traced($job).await.unwrap();
+            run!(client, jobs, 1, |$builder| $layers);
+            let tree = sent.tree().replace(type_name::<Job>(), "Job");
+            outcomes.push(tree);
+            sent.take();
+        };
+    }
+    // As the documentation says not to do it.
+    check!(Job::Hang, |builder| builder.timeout(soon).layer(layer()));
+    check!(Job::FailFirst(2), |builder| {
+        builder.layer(layer()).retry(RetryPolicy::retries(5))
+    });
+    check!(Job::Panic, |builder| builder.layer(layer()).catch_panic());
+    check!(Job::Succeed, |builder| {
+        builder.layer(layer()).parallelize(tokio::spawn)
+    });
+    // And as it says to do it.
+    check!(Job::Hang, |builder| builder.layer(layer()).timeout(soon));
+    check!(Job::Panic, |builder| builder.catch_panic().layer(layer()));
+    check!(Job::Succeed, |builder| {
+        builder.layer(layer()).parallelize(taskspan::spawn)
+    });
+    check!(Job::Succeed, |builder| {
+        builder.parallelize(tokio::spawn).layer(layer())
+    });
+    assert_eq!(
+        outcomes,
+        [
+            "queue.process Job (cancelled)\n",
+            "queue.process Job (ok)\n",
+            "queue.process Job (aborted)\n",
+            "queue.process Job (ok)\n",
+            "queue.process Job (deadline_exceeded)\n",
+            "queue.process Job (internal_error)\n",
+            "queue.process Job (ok)\n  db.query SELECT 1 (ok)\n",
+            "queue.process Job (ok)\n  db.query SELECT 1 (ok)\n",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_pushed_ends_as_what_it_is() {
+    let (client, sent) = client();
+    let Sqlite { jobs: closed } = Sqlite::start().await;
+    closed.pool().close().await;
+    let mut redis = Redis::start().await;
+    let busy = Sqlite::start().await.jobs;
+    let work = async {
+        let mut closed = closed.clone();
+        let plain = closed.push(Job::Succeed).await.unwrap_err();
+        let traced = closed.push_traced(Job::Succeed).await.unwrap_err();
+        assert_eq!(traced.to_string(), plain.to_string());
+        let traced = closed.push_all_traced([Job::Succeed]).await.unwrap_err();
+        assert_eq!(traced.to_string(), plain.to_string());
+
+        redis.server.kill();
+        let failed = timeout(SOON, redis.jobs.push_traced(Job::Succeed)).await;
+        failed.expect("it gives up").unwrap_err();
+
+        // The only connection is taken.
+        let taken = busy.pool().acquire().await.unwrap();
+        let mut jobs = busy.clone();
+        assert!(jobs.push_traced(Job::Succeed).now_or_never().is_none());
+        drop(taken);
+    };
+    work.in_transaction("task", "enqueue")
+        .with_client(&client)
+        .await;
+    let job = type_name::<Job>();
+    let failed = format!("  queue.publish {job} (internal_error)\n").repeat(3);
+    let cancelled = format!("  queue.publish {job} (cancelled)\n");
+    assert_eq!(
+        sent.tree(),
+        format!("task enqueue (ok)\n{failed}{cancelled}")
+    );
+}
+
+/// What [`TaskSinkExt::push_traced`] puts into the metadata, by hand.
+struct ByHand;
+
+impl Metadata for ByHand {
+    type Error = ();
+
+    fn extract(_: &MetadataStore) -> Result<Self, ()> {
+        Ok(Self)
+    }
+
+    fn inject(&self, metadata: &mut MetadataStore) -> Result<(), ()> {
+        taskspan::outgoing_trace()
+            .unwrap()
+            .inject(metadata.as_mut());
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        let seconds = format!("{:.6}", now.as_secs_f64());
+        metadata.replace("sentry-task-enqueued-time", seconds);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_unsampled_job_costs_its_metadata_only() {
+    let (client, _) = client_with(Options::disabled().traces_sample_rate(0.0));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let measure = |work: &mut dyn FnMut()| allocation_counter::measure(work).count_total;
+    let push = |traced: bool, carried: bool| {
+        let mut jobs = MemoryStorage::new();
+        measure(&mut || {
+            let mut task: Task<Job> = Job::Succeed.into();
+            if carried && !traced {
+                task.inject_metadata(&ByHand).unwrap();
+            }
+            let pushed = match traced {
+                true => jobs.push_traced(task).now_or_never(),
+                false => jobs.push_task(task).now_or_never(),
+            };
+            pushed.unwrap().unwrap();
+        })
+    };
+    push(true, false); // What happens once.
+    assert_eq!(push(true, false), push(false, false));
+    let work = async {
+        taskspan::outgoing_trace().unwrap();
+        (push(true, true), push(false, true))
+    };
+    let work = work.in_transaction("task", "enqueue").with_client(&client);
+    let (traced, by_hand) = runtime.block_on(work);
+    assert_eq!(traced, by_hand);
+
+    // The bare handler allocates nothing.
+    let run = |carried: bool| {
+        let mut task: Task<Job> = Job::Succeed.into();
+        if carried {
+            task.inject_metadata(&ByHand).unwrap();
+        }
+        let handler = tower::service_fn(async |_: Task<Job>| Ok::<_, BoxDynError>(()));
+        let mut worker = WorkerLayer::new().layer(handler);
+        let mut task = Some(task);
+        measure(&mut || {
+            let running = worker.call(task.take().unwrap());
+            running.now_or_never().unwrap().unwrap();
+        })
+    };
+    assert_eq!(run(false), 0, "without a client");
+    let unsampled = async { (run(false), run(true)) };
+    let (alone, continued) = runtime.block_on(unsampled.with_client(&client));
+    // What a sampler is told before it decides.
+    assert!(alone <= 10 && continued <= 14, "{alone} {continued}");
 }

@@ -9,6 +9,7 @@ use tower_service::Service;
 
 use super::worker_future::WorkerFuture;
 use crate::client::Client;
+use crate::scope::task;
 use crate::trace::OpenScope;
 
 /// Makes a transaction of each run of a task. See the [module](self) for an example, and for its
@@ -34,6 +35,9 @@ impl WorkerLayer {
 
     /// Starts the transaction of a task.
     fn begin<Args>(&self, task: &Task<Args>) -> OpenScope {
+        if self.client.is_none() && task::current_client().is_none() {
+            return OpenScope::default();
+        }
         let id = task.task_id().map(ToString::to_string);
         let mut message = super::message::<Args>().retry_count(task.attempt());
         if let Some(id) = &id {
@@ -45,6 +49,9 @@ impl WorkerLayer {
         let mut processing = message.process(task.metadata().as_map());
         if let Some(worker) = task.data().get::<WorkerContext>() {
             processing = processing.data("apalis.worker", worker.name());
+        }
+        if let Some(queue) = task.queue() {
+            processing = processing.data("apalis.queue", queue.as_ref());
         }
         processing.open_under(self.client.as_ref())
     }

@@ -50,8 +50,9 @@
 //! ```
 //!
 //! Transactions are named by the type of the job, which is also what storages call their queues
-//! unless they are told otherwise. They know the id of the task, the worker, how often the task was
-//! tried before, and how long it has waited since it was pushed or, if that was later, due.
+//! unless they are told otherwise. They know the id of the task, the worker, the queue if the storage
+//! says it, how often the task was tried before, and how long it has waited since it was pushed or,
+//! if that was later, due.
 //!
 //! # The place of the layer
 //!
@@ -108,21 +109,26 @@ fn message<'a, Args>() -> Message<'a> {
     Message::new("apalis", std::any::type_name::<Args>()).origin("auto.queue.apalis")
 }
 
-/// Where the time is kept at which a task was pushed: seconds since 1970, as SDKs for other
+/// Where the time is kept from which on a task waited: seconds since 1970, as SDKs for other
 /// languages have it.
-const PUSHED_AT: &str = "sentry-task-enqueued-time";
+const READY_AT: &str = "sentry-task-enqueued-time";
 
-/// Notes that a task is pushed now.
-fn note_pushed_at(metadata: &mut MetadataStore) {
+/// Notes from when on a task waits that is pushed now: at once, or when it is due.
+fn note_ready_at(metadata: &mut MetadataStore, run_at: Option<Duration>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.unwrap_or_default().as_secs_f64();
-    metadata.replace(PUSHED_AT, format!("{seconds:.6}"));
+    let ready_at = Some(now.unwrap_or_default())
+        .max(run_at)
+        .unwrap_or_default();
+    metadata.replace(READY_AT, format!("{:.6}", ready_at.as_secs_f64()));
 }
 
-/// When a task could have been processed first, if it is known.
+/// From when on a task waited, if it is known. Storages that put it off know better.
 fn ready_at(task: &ExecutionContext) -> Option<SystemTime> {
-    let pushed_at = task.metadata().get(PUSHED_AT);
-    let pushed_at = pushed_at.and_then(|text| Duration::try_from_secs_f64(text.parse().ok()?).ok());
-    let run_at = task.run_at().map(Duration::from_secs);
-    UNIX_EPOCH.checked_add(pushed_at.max(run_at)?)
+    let noted = task.metadata().get(READY_AT);
+    let noted = noted.and_then(|text| Duration::try_from_secs_f64(text.parse().ok()?).ok());
+    UNIX_EPOCH.checked_add(noted.max(run_at(task))?)
+}
+
+fn run_at(task: &ExecutionContext) -> Option<Duration> {
+    task.run_at().map(Duration::from_secs)
 }

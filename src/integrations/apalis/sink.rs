@@ -1,5 +1,7 @@
 //! Pushing tasks that carry the trace.
 
+use std::time::Duration;
+
 use apalis_core::backend::{TaskSink, TaskSinkError};
 use apalis_core::task::Task;
 use apalis_core::task::metadata::{Metadata, MetadataStore};
@@ -77,13 +79,15 @@ impl<S, Args, Kind> TaskSinkExt<Args, Kind> for S where S: TaskSink<Args, Kind> 
 fn take_along<Args>(task: &mut Task<Args>, trace: Option<&OutgoingTrace>) {
     if let Some(trace) = trace {
         // It has no errors but for those who read.
-        let _ = task.inject_metadata(&Carried { trace });
+        let run_at = super::run_at(task);
+        let _ = task.inject_metadata(&Carried { trace, run_at });
     }
 }
 
 /// What a task that is pushed takes along.
 struct Carried<'a> {
     trace: &'a OutgoingTrace,
+    run_at: Option<Duration>,
 }
 
 impl Metadata for Carried<'_> {
@@ -96,7 +100,7 @@ impl Metadata for Carried<'_> {
 
     fn inject(&self, metadata: &mut MetadataStore) -> Result<(), ()> {
         self.trace.inject(metadata.as_mut());
-        super::note_pushed_at(metadata);
+        super::note_ready_at(metadata, self.run_at);
         Ok(())
     }
 }

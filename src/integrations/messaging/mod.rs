@@ -107,6 +107,10 @@
 //! # let _ = (publish_order, process_order);
 //! ```
 //!
+//! What JetStream knows of a message is in its `info()`: `retry_count(info.delivered - 1)`,
+//! `published_at(info.published.into())`, and the stream's sequence number for the
+//! [`id`](Message::id).
+//!
 //! The trace is put there also where nothing is recorded, so that who processes the message knows
 //! what was decided. Options for targets are about URLs and leave messages alone. Headers that are
 //! malformed are as good as none.
