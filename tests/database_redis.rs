@@ -99,7 +99,7 @@ fn text(transaction: &Transaction) -> String {
 }
 
 /// What a program does with any connection.
-async fn use_it(mut redis: impl AsyncCommands + Send) -> RedisResult<()> {
+async fn use_it(mut redis: impl AsyncCommands) -> RedisResult<()> {
     redis.set::<_, _, ()>("a", "1").await?;
     assert_eq!(redis.incr::<_, _, u32>("a", 4).await?, 5);
     let (first, second): (u32, Option<u32>) =
@@ -940,11 +940,11 @@ fn what_is_not_recorded_costs_nothing() {
                     get.exec_async(redis).await.unwrap();
                     pipeline.exec_async(redis).await.unwrap();
                 };
-                match in_transaction {
-                    true => {
-                        runtime.block_on(work.in_transaction("task", "work").with_client(&client))
-                    }
-                    false => runtime.block_on(work),
+                if in_transaction {
+                    let work = work.in_transaction("task", "work");
+                    runtime.block_on(work.with_client(&client));
+                } else {
+                    runtime.block_on(work);
                 }
             });
             measured.count_total

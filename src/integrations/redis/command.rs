@@ -429,10 +429,10 @@ mod tests {
         let all = |count| describe_all((0..count).map(|_| Command::from(&get)), count);
         assert_eq!(all(0), "");
         assert_eq!(all(2), "GET a; GET a");
-        assert_eq!(all(10), vec!["GET a"; 10].join("; "));
+        assert_eq!(all(10), ["GET a"; 10].join("; "));
         assert_eq!(
             all(1_000),
-            format!("{}; 990 more", vec!["GET a"; 10].join("; "))
+            format!("{}; 990 more", ["GET a"; 10].join("; "))
         );
         let long = command(&["GET", &long]);
         let text = describe_all((0..10).map(|_| Command::from(&long)), 10);
@@ -445,7 +445,7 @@ mod tests {
         get.arg("GET").arg(b"a\xff\0b");
         assert_eq!(described(&get), "GET a\u{fffd}\0b");
         get.clear();
-        get.arg("GET").arg(vec![0xff; 10_000]);
+        get.arg("GET").arg(vec![0xff_u8; 10_000]);
         assert_eq!(described(&get).chars().count(), 4 + 200 + 1);
     }
 
