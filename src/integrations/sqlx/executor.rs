@@ -3,32 +3,28 @@
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use sqlx_core::Either;
-use sqlx_core::database::Database;
 use sqlx_core::describe::Describe;
 use sqlx_core::error::Error;
 use sqlx_core::executor::{Execute, Executor};
 use sqlx_core::sql_str::SqlStr;
 
-use super::Connection;
 use super::query::{Query, Told};
+use super::{Connection, Driver};
 use crate::trace::is_recording;
 
 /// Has the connection inside do it, as a call if anything is recorded.
 macro_rules! in_call {
     ($connection:ident.$method:ident($query:ident).$call:ident($($rows:tt)*)) => {{
         if !is_recording() {
-            return $connection.inner.get_mut().$method($query);
+            return DB::executor($connection.inner.get_mut()).$method($query);
         }
         let query = Query::take($query);
         let told = Told::query(&$connection.server, query.text());
-        told.$call($connection.inner.get_mut().$method(query), $($rows)*)
+        told.$call(DB::executor($connection.inner.get_mut()).$method(query), $($rows)*)
     }};
 }
 
-impl<'c, DB: Database> Executor<'c> for &'c mut Connection<DB>
-where
-    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
-{
+impl<'c, DB: Driver> Executor<'c> for &'c mut Connection<DB> {
     type Database = DB;
 
     fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
@@ -105,10 +101,10 @@ where
         'c: 'e,
     {
         if !is_recording() {
-            return self.inner.get_mut().prepare_with(sql, parameters);
+            return DB::executor(self.inner.get_mut()).prepare_with(sql, parameters);
         }
         let told = Told::question(&self.server, sql.as_str(), "PREPARE");
-        let prepared = self.inner.get_mut().prepare_with(sql, parameters);
+        let prepared = DB::executor(self.inner.get_mut()).prepare_with(sql, parameters);
         told.future(prepared, |_| None)
     }
 
@@ -117,9 +113,9 @@ where
         'c: 'e,
     {
         if !is_recording() {
-            return self.inner.get_mut().describe(sql);
+            return DB::executor(self.inner.get_mut()).describe(sql);
         }
         let told = Told::question(&self.server, sql.as_str(), "DESCRIBE");
-        told.future(self.inner.get_mut().describe(sql), |_| None)
+        told.future(DB::executor(self.inner.get_mut()).describe(sql), |_| None)
     }
 }

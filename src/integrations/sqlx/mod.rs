@@ -110,6 +110,7 @@
 
 mod calls;
 mod connection;
+mod driver;
 mod executor;
 mod pool;
 mod pool_executor;
@@ -120,5 +121,6 @@ mod status;
 mod transaction;
 
 pub use self::connection::{Connection, PoolConnection};
+pub use self::driver::Driver;
 pub use self::pool::Pool;
 pub use self::transaction::Transaction;

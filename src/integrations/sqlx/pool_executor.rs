@@ -46,7 +46,7 @@ macro_rules! acquired_stream {
 
 impl<'p, DB: Database> Executor<'p> for &'_ Pool<DB>
 where
-    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     type Database = DB;
 
