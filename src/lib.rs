@@ -172,9 +172,8 @@
 //! # Supported Rust
 //!
 //! Rust 1.88 and later, which is where `if let … && let …` came to be; 1.94 with the feature
-//! `sqlx`, as sqlx does. A release that needs a
-//! newer Rust gets a new minor version. Delivery runs on Tokio 1, on a runtime of either flavour
-//! with I/O and time enabled. Spans need no runtime.
+//! `sqlx`, as sqlx does. A release that needs a newer Rust gets a new minor version. Delivery runs on
+//! Tokio 1, on a runtime of either flavour with I/O and time enabled. Spans need no runtime.
 //!
 //! # What is not promised
 //!
