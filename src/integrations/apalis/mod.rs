@@ -6,12 +6,10 @@
 //!
 //! ```
 //! use apalis::prelude::*;
-//! use apalis_sqlite::{SqlitePool, SqliteStorage};
-//! use serde::{Deserialize, Serialize};
 //! use taskspan::apalis::{TaskSinkExt, WorkerLayer};
 //! # use taskspan::{Instrument, Options};
 //!
-//! #[derive(Clone, Deserialize, Serialize)]
+//! #[derive(Clone)]
 //! struct Welcome {
 //!     address: String,
 //! }
@@ -24,10 +22,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxDynError> {
 //! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! # let options = apalis_sqlite::SqlitePoolOptions::new().max_connections(1);
-//! # let pool: SqlitePool = options.connect(":memory:").await?;
-//! # SqliteStorage::setup(&pool).await?;
-//! let mut jobs = SqliteStorage::new(&pool);
+//! let mut jobs = MemoryStorage::new(); // or that of Redis, Postgres, SQLite, …
 //! # async {
 //! jobs.push_traced(Welcome { address: "anna@example.com".into() }).await?;
 //! # Ok::<_, BoxDynError>(())
