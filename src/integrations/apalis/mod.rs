@@ -77,12 +77,10 @@
 //!
 //! # What is not seen
 //!
-//! * What is pushed in other ways, such as with `push` and by `pipe_to`, carries no trace, so that
-//!   its job begins one of its own.
-//! * Metadata stays with a task where the backend stores it, as those for Redis and SQL do. A
-//!   backend of your own that drops it drops the trace as well.
-//! * Steps of workflows are tasks that apalis pushes by itself: a transaction for each, but no more
-//!   of the trace than apalis takes along.
+//! * What is pushed in other ways, with `push` or by apalis itself, takes no trace along: its job
+//!   begins one of its own.
+//! * Metadata stays with a task where the backend stores it, as those for Redis and SQLite do. A
+//!   backend that drops it drops the trace as well.
 
 mod layer;
 mod sink;
