@@ -6,12 +6,10 @@
 //!
 //! ```
 //! use apalis::prelude::*;
-//! use apalis_sqlite::{SqlitePool, SqliteStorage};
-//! use serde::{Deserialize, Serialize};
 //! use taskspan::apalis::{TaskSinkExt, WorkerLayer};
 //! # use taskspan::{Instrument, Options};
 //!
-//! #[derive(Clone, Deserialize, Serialize)]
+//! #[derive(Clone)]
 //! struct Welcome {
 //!     address: String,
 //! }
@@ -24,10 +22,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxDynError> {
 //! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! # let options = apalis_sqlite::SqlitePoolOptions::new().max_connections(1);
-//! # let pool: SqlitePool = options.connect(":memory:").await?;
-//! # SqliteStorage::setup(&pool).await?;
-//! let mut jobs = SqliteStorage::new(&pool);
+//! let mut jobs = MemoryStorage::new(); // or that of Redis, Postgres, SQLite, …
 //! # async {
 //! jobs.push_traced(Welcome { address: "anna@example.com".into() }).await?;
 //! # Ok::<_, BoxDynError>(())
@@ -82,12 +77,10 @@
 //!
 //! # What is not seen
 //!
-//! * What is pushed in other ways, such as with `push` and by `pipe_to`, carries no trace, so that
-//!   its job begins one of its own.
-//! * Metadata stays with a task where the backend stores it, as those for Redis and SQL do. A
-//!   backend of your own that drops it drops the trace as well.
-//! * Steps of workflows are tasks that apalis pushes by itself: a transaction for each, but no more
-//!   of the trace than apalis takes along.
+//! * What is pushed in other ways, with `push` or by apalis itself, takes no trace along: its job
+//!   begins one of its own.
+//! * Metadata stays with a task where the backend stores it, as those for Redis and SQLite do. A
+//!   backend that drops it drops the trace as well.
 
 mod layer;
 mod sink;

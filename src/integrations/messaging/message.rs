@@ -10,7 +10,7 @@ use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};
 use crate::protocol::{SpanStatus, TransactionSource};
 use crate::trace::{Span, TransactionBuilder, outgoing_trace, transaction};
 
-/// What is known of a message, or of a batch of them. See the [module](self) for examples.
+/// What is known of a message, or of a batch of them. See the [module](crate::messaging) for examples.
 ///
 /// Nothing but system and destination has to be told.
 #[derive(Clone, Debug)]
@@ -95,7 +95,8 @@ impl<'a> Message<'a> {
     }
 
     /// Publishes the message: `send` gets the headers, which carry the trace then, and returns the
-    /// future of the client.
+    /// future of the client. The result of a client that has no futures goes into
+    /// [`std::future::ready`].
     ///
     /// That is a span `queue.publish` below the current one, which starts now and ends when the
     /// future is ready: as `ok`, or as `internal_error` with an `Err`, which is passed on untouched.
