@@ -1,8 +1,9 @@
 //! The connections of [redis](https://docs.rs/redis): commands as spans.
 //!
 //! redis has no place where a layer sees every command, so a [`Connection`] goes around one of its
-//! own: `MultiplexedConnection`, `ConnectionManager`, what a pool hands out, or the blocking `redis::Connection`. It implements the same trait as the one inside, so commands
-//! are written as before.
+//! own: `MultiplexedConnection`, `ConnectionManager`, what a pool hands out, or the blocking
+//! `redis::Connection`. It implements the same trait as the one inside, so commands are written as
+//! before.
 //!
 //! ```
 //! use redis::AsyncCommands;
