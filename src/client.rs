@@ -52,7 +52,10 @@ struct Inner {
     trace_of_process: OnceLock<Arc<PropagationContext>>,
     max_breadcrumbs: usize,
     before_breadcrumb: Option<BeforeBreadcrumb>,
-    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "_http-server", feature = "process")),
+        expect(dead_code)
+    )]
     sends_default_pii: bool,
     #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
     traces_options_requests: bool,
@@ -343,7 +346,7 @@ impl Client {
     }
 
     /// Whether integrations may send personal data.
-    #[cfg(feature = "_http-server")]
+    #[cfg(any(feature = "_http-server", feature = "process"))]
     pub(crate) fn sends_default_pii(&self) -> bool {
         self.inner.sends_default_pii
     }

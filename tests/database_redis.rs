@@ -434,8 +434,18 @@ async fn scripts_are_loaded_once() {
 
 #[tokio::test]
 async fn caches_are_hit_or_missed() {
+    caches_are_hit_or_missed_with("resp2").await;
+}
+
+#[tokio::test]
+async fn caches_are_hit_or_missed_with_other_replies() {
+    caches_are_hit_or_missed_with("resp3").await;
+}
+
+async fn caches_are_hit_or_missed_with(protocol: &str) {
     let server = Server::start();
-    let mut plain = server.connect().await;
+    let client = Client::open(format!("{}?protocol={protocol}", server.url())).unwrap();
+    let mut plain = client.get_multiplexed_async_connection().await.unwrap();
     let work = async {
         plain
             .mset::<_, _, ()>(&[("page:1", "12345"), ("page:2", ""), ("item:1", "1")])

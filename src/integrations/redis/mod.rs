@@ -1,8 +1,9 @@
 //! The connections of [redis](https://docs.rs/redis): commands as spans.
 //!
 //! redis has no place where a layer sees every command, so a [`Connection`] goes around one of its
-//! own: `MultiplexedConnection`, `ConnectionManager`, what a pool hands out, or the blocking `redis::Connection`. It implements the same trait as the one inside, so commands
-//! are written as before.
+//! own: `MultiplexedConnection`, `ConnectionManager`, what a pool hands out, or the blocking
+//! `redis::Connection`. It implements the same trait as the one inside, so commands are written as
+//! before.
 //!
 //! ```
 //! use redis::AsyncCommands;
@@ -61,7 +62,8 @@
 //!
 //! A command is a `db.redis`, described by its name and its keys; all else of it is a `?`, and
 //! commands that are not known to have keys are told by their names alone. Values, passwords and
-//! scripts are never told. Of long keys it is the first 200 characters, and of many the first 20.
+//! scripts are never told. Keys always are, so they are no place for secrets: of long ones the first
+//! 200 characters, and of many the first 20.
 //!
 //! A pipeline is one span, whatever is in it, with the first 10 of its commands. So is a transaction
 //! (`atomic`), between `MULTI` and `EXEC`. One that is written by hand is a span for each command.
