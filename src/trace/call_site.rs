@@ -12,7 +12,8 @@ use crate::protocol::Data;
 /// A place in the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CallSite {
-    function: String,
+    /// `None` where its name lacks so much that a closure's or an `async` block's is all of it.
+    function: Option<String>,
     /// `None` without debug information.
     file: Option<String>,
     line: Option<u32>,
@@ -58,7 +59,9 @@ impl CallSite {
     /// Says it in the data of a span.
     pub(super) fn note(&self, data: &mut Data) {
         // Strings and numbers are always taken.
-        let _ = data.insert("code.function.name", &self.function);
+        if let Some(function) = &self.function {
+            let _ = data.insert("code.function.name", function);
+        }
         if let Some(file) = &self.file {
             let _ = data.insert("code.file.path", file);
         }
@@ -70,13 +73,20 @@ impl CallSite {
     /// `None` if it is in a library.
     fn of(symbol: &backtrace::Symbol) -> Option<Self> {
         // Without the hash at its end.
-        let name = format!("{:#}", symbol.name()?);
+        let name = symbol.name().map(|name| format!("{name:#}"));
+        let name = name.as_deref().unwrap_or_default();
         let file = symbol.filename().map(|file| file.to_string_lossy());
-        if is_library(&name) || file.as_deref().is_some_and(is_library_file) {
+        let is_library = match &file {
+            // Names may lack their paths, where there is no more than tables of lines.
+            Some(file) => is_library_file(file) || name.contains("::") && is_library(name),
+            None => is_library(name),
+        };
+        if is_library {
             return None;
         }
+        let function = without_closures(name);
         Some(Self {
-            function: without_closures(&name).to_owned(),
+            function: Some(function.to_owned()).filter(|name| !name.is_empty()),
             line: file.as_ref().and_then(|_| symbol.lineno()),
             file: file.map(|file| from_package_on(&file).replace('\\', "/")),
         })
@@ -129,11 +139,18 @@ fn is_library(name: &str) -> bool {
     LIBRARIES.iter().any(|family| is_part(&family))
 }
 
-/// Whether the file belongs to what Cargo or Rust itself brought.
+/// Whether the file belongs to what Cargo or Rust itself brought, or to this crate.
 fn is_library_file(file: &str) -> bool {
     let file = file.replace('\\', "/");
-    let parts = ["/registry/src/", "/git/checkouts/", "/rustlib/src/"];
-    file.starts_with("/rustc/") || parts.iter().any(|part| file.contains(part))
+    let starts = ["/rustc/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/")];
+    let parts = [
+        "/registry/src/",
+        "/git/checkouts/",
+        "/rustlib/src/",
+        "/vendor/",
+    ];
+    starts.iter().any(|start| file.starts_with(start))
+        || parts.iter().any(|part| file.contains(part))
 }
 
 /// The part of a path from the folder of the package on: what is before it is of no use elsewhere.
@@ -155,12 +172,10 @@ fn from_package_on(file: &str) -> &str {
 
 /// The function that a closure or an `async` block is part of.
 fn without_closures(mut name: &str) -> &str {
-    while let Some((function, last)) = name.rsplit_once("::")
-        && last.starts_with('{')
-    {
+    while let Some((function, _)) = name.rsplit_once("::{") {
         name = function;
     }
-    name
+    if name.starts_with('{') { "" } else { name }
 }
 
 /// Held by those who look something up, and for a moment by those who write addresses down.
@@ -252,8 +267,12 @@ mod tests {
             without_closures("app::load::{{closure}}::{{closure}}"),
             "app::load"
         );
-        assert_eq!(without_closures("app::load::{closure#0}"), "app::load");
+        assert_eq!(
+            without_closures("app::load::{closure#0}::<app::Items>"),
+            "app::load"
+        );
         assert_eq!(without_closures("app::load"), "app::load");
+        assert_eq!(without_closures("{async_fn#0}<app::Items>"), "");
     }
 
     #[test]
