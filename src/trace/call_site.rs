@@ -136,7 +136,7 @@ fn is_library(name: &str) -> bool {
         let rest = root.strip_prefix(*family);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     };
-    LIBRARIES.iter().any(|family| is_part(&family))
+    LIBRARIES.iter().any(is_part)
 }
 
 /// Whether the file belongs to what Cargo or Rust itself brought, or to this crate.
