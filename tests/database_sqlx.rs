@@ -23,6 +23,7 @@ use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Pg};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Executor, Row};
+use taskspan::local::Receiver;
 use taskspan::protocol::{Span, Transaction};
 use taskspan::sqlx::{Connection, Driver, Pool};
 use taskspan::test::tree;
@@ -891,4 +892,35 @@ fn mariadb_unsampled() {
     on_mariadb::unsampled_calls_allocate_nothing(async || {
         MySqlPool::connect(&server.url()).await.unwrap()
     });
+}
+
+/// What is looked up in the background arrives with the rest.
+#[tokio::test]
+async fn the_place_of_a_slow_query_is_sent() {
+    let receiver = Receiver::start().await.unwrap();
+    let options = Options::new(&receiver.dsn()).unwrap();
+    let options = options
+        .traces_sample_rate(1.0)
+        .call_site_threshold(Duration::ZERO);
+    let client = taskspan::Client::new(options).unwrap();
+    let pool = Pool::from(SqlitePool::connect("sqlite::memory:").await.unwrap());
+    let line = slow(&pool, "SELECT 1").in_transaction("task", "work");
+    let line = line.with_client(&client).await;
+    let report = client.close(SOON).await;
+    assert_eq!(report.transactions.accepted, 1);
+    let transaction = &receiver.transactions()[0];
+    assert_eq!(transaction.spans[1].data["code.line.number"], line);
+}
+
+#[test]
+fn types_may_go_anywhere() {
+    fn check<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    fn check_driver<DB: Driver<Connection: Sync + Unpin>>() {
+        check::<Pool<DB>>();
+    }
+    check_driver::<Sqlite>();
+    check::<Connection<Pg>>();
+    check::<taskspan::sqlx::PoolConnection<Pg>>();
+    check::<taskspan::sqlx::Transaction<'static, Pg>>();
+    check::<Connection<MySql>>();
 }

@@ -139,9 +139,12 @@ fn is_library(name: &str) -> bool {
     LIBRARIES.iter().any(is_part)
 }
 
-/// Whether the file belongs to what Cargo or Rust itself brought, or to this crate.
+/// Whether the file belongs to what Cargo, Rust or the system brought, or to this crate.
 fn is_library_file(file: &str) -> bool {
     let file = file.replace('\\', "/");
+    if !file.ends_with(".rs") {
+        return true;
+    }
     let starts = ["/rustc/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/")];
     let parts = [
         "/registry/src/",
@@ -259,6 +262,25 @@ mod tests {
         for name in programs {
             assert!(!is_library(name), "{name}");
         }
+    }
+
+    #[test]
+    fn files_of_libraries_are_told_from_those_of_programs() {
+        let libraries = [
+            "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/sqlx-0.9.0/src/lib.rs",
+            r"C:\Users\me\.cargo\git\checkouts\sqlx-1\2\src\lib.rs",
+            "/rustc/59807616e1fa/library/core/src/future/future.rs",
+            "/home/me/app/vendor/tokio/src/lib.rs",
+            "nptl/pthread_create.c",
+        ];
+        assert!(libraries.iter().all(|file| is_library_file(file)));
+        for file in ["/home/me/app/src/main.rs", "src/main.rs"] {
+            assert!(!is_library_file(file), "{file}");
+        }
+        assert!(is_library_file(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/lib.rs"
+        )));
     }
 
     #[test]
