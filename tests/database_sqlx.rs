@@ -13,6 +13,7 @@ mod postgres;
 mod server_process;
 
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::time::Duration;
 
 use allocation_counter::measure;
@@ -22,8 +23,9 @@ use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Pg};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Executor, Row};
+use taskspan::local::Receiver;
 use taskspan::protocol::{Span, Transaction};
-use taskspan::sqlx::{Connection, Pool};
+use taskspan::sqlx::{Connection, Driver, Pool};
 use taskspan::test::tree;
 use taskspan::{Instrument, Options};
 use tokio::runtime::Builder;
@@ -83,13 +85,6 @@ fn rows(transaction: &Transaction) -> Vec<Value> {
         .collect()
 }
 
-/// How long a span took.
-fn seconds(span: &Span) -> f64 {
-    let [start, end] = [span.start_timestamp, span.timestamp]
-        .map(|time| serde_json::to_value(time).unwrap().as_f64().unwrap());
-    end - start
-}
-
 fn only(transaction: &Transaction) -> &Span {
     assert_eq!(transaction.spans.len(), 1, "{}", tree(transaction));
     &transaction.spans[0]
@@ -135,7 +130,7 @@ macro_rules! behaviours {
                 side_by_side(pool).await;
                 connections_are_traced_wherever_they_come_from(pool).await;
                 the_pool_is_waited_for(pool).await;
-                slow_queries_tell_who_made_them(pool).await;
+                slow_queries_tell_who_made_them(pool, $slow).await;
                 panics_end_what_is_around_them(pool).await;
                 bounds_are_as_general_as_before(pool).await;
                 fill(pool).await;
@@ -482,42 +477,9 @@ macro_rules! behaviours {
                     \x20 db.connection pool acquire (unavailable)\n";
                 assert_eq!(below(&transaction), told);
                 let (waited, query) = (&transaction.spans[3], &transaction.spans[4]);
-                assert!(seconds(waited) >= 0.029, "{waited:?}");
+                let length = waited.timestamp.saturating_since(waited.start_timestamp);
+                assert!(length >= Duration::from_millis(29), "{length:?}");
                 assert!(query.start_timestamp >= waited.timestamp);
-            }
-
-            async fn slow_queries_tell_who_made_them(pool: &TestedPool) {
-                async fn slow(pool: &TestedPool) -> u32 {
-                    sqlx::query($slow).fetch_all(pool).await.unwrap(); line!()
-                }
-                async fn slow_stream(pool: &TestedPool) -> u32 {
-                    let mut rows = sqlx::query($slow).fetch(pool);
-                    while rows.try_next().await.unwrap().is_some() {} line!()
-                }
-                async fn given_up(pool: &TestedPool) -> u32 {
-                    let query = sqlx::query($slow).fetch_all(pool);
-                    timeout(Duration::from_millis(20), query).await.unwrap_err(); line!()
-                }
-                let (lines, transaction) = recorded_with(Options::default().call_site_threshold(Duration::from_millis(10)), async {
-                    let lines = [slow(pool).await, slow_stream(pool).in_span("work", "in a span").await, given_up(pool).await];
-                    sqlx::query("SELECT 1").execute(pool).await.unwrap();
-                    lines
-                })
-                .await;
-                let queries: Vec<_> = transaction.spans.iter().filter(|span| span.op == "db.query").collect();
-                let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).file_name().unwrap().to_str().unwrap();
-                let functions = ["slow", "slow_stream", "given_up"];
-                for ((query, function), line) in queries.iter().zip(functions).zip(lines) {
-                    let name = format!("{}::slow_queries_tell_who_made_them::{function}", module_path!());
-                    assert_eq!(data(query, "code.function.name"), name);
-                    assert_eq!(data(query, "code.file.path"), format!("{package}/tests/database_sqlx.rs"));
-                    assert_eq!(data(query, "code.line.number"), line, "{function}");
-                }
-                assert_eq!(queries.len(), 4);
-                assert_eq!(data(queries[3], "code.function.name"), Value::Null);
-
-                let (_, transaction) = recorded_with(Options::default().call_site_threshold(None), slow(pool)).await;
-                assert!(transaction.spans.iter().all(|span| data(span, "code.function.name").is_null()));
             }
 
             async fn panics_end_what_is_around_them(pool: &TestedPool) {
@@ -570,42 +532,74 @@ macro_rules! behaviours {
                             sqlx::query(BY_ID).bind(1).fetch_one($pool).await.unwrap();
                             sqlx::query("SELECT * FROM items").fetch($pool).try_next().await.unwrap();
                             sqlx::query("SELECT * FROM items").fetch_all(&mut *$connection).await.unwrap();
-                            let mut transaction = $connection.begin().await.unwrap();
-                            sqlx::query(BY_ID).bind(1).execute(&mut *transaction).await.unwrap();
-                            transaction.commit().await.unwrap();
+                            sqlx::query(BY_ID).bind(1).execute(&mut *$connection).await.unwrap();
                         }
                     };
                 }
-                let counted = |work: &dyn Fn()| {
-                    // The least of several: other tasks of the pool may come in between.
-                    (0..20).map(|_| measure(work).count_total).min().unwrap()
+                // What is called and never polled does the same each time, also on SQLite.
+                let _in_runtime = runtime.enter();
+                let unsampled = || async {
+                    let query = || sqlx::query(BY_ID).bind(1);
+                    macro_rules! counted {
+                        ($on:expr) => {[
+                            measure(|| drop($on.execute(query()))).count_total,
+                            measure(|| drop($on.execute_many(query()))).count_total,
+                            measure(|| drop($on.fetch(query()))).count_total,
+                            measure(|| drop($on.fetch_many(query()))).count_total,
+                            measure(|| drop($on.fetch_all(query()))).count_total,
+                            measure(|| drop($on.fetch_one(query()))).count_total,
+                            measure(|| drop($on.fetch_optional(query()))).count_total,
+                            measure(|| drop($on.prepare(sqlx::SqlStr::from_static(BY_ID)))).count_total,
+                            measure(|| drop($on.describe(sqlx::SqlStr::from_static(BY_ID)))).count_total,
+                        ]};
+                    }
+                    let mut own = Connection::<$db>::connect_with(&inner.connect_options()).await.unwrap();
+                    let _warm = (counted!(&inner), counted!(&mut own));
+                    assert_eq!(counted!(&pool), counted!(&inner));
+                    assert_eq!(counted!(&mut own), counted!(own.as_mut()));
                 };
-                let bare = counted(&|| {
+                runtime.block_on(unsampled());
+                runtime.block_on(unsampled().in_transaction("task", "work").with_client(&client));
+                if <$db as sqlx::Database>::NAME == "SQLite" {
+                    // It has a thread, with which one waits for the other as it happens.
+                    return;
+                }
+
+                let bare = || {
                     runtime.block_on(async {
                         let mut connection = inner.acquire().await.unwrap();
-                        use sqlx::Connection as _;
                         work!(&inner, connection).await;
                     });
-                });
-                let outside = counted(&|| {
-                    runtime.block_on(async {
-                        let mut connection = pool.acquire().await.unwrap();
-                        work!(&pool, connection).await;
-                    });
-                });
-                let transaction = |work: &dyn Fn()| work();
-                transaction(&|| {
-                    let open = || async {}.in_transaction("task", "work").with_client(&client);
-                    let empty = counted(&|| runtime.block_on(open()));
-                    let unsampled = counted(&|| {
-                        let work = async {
-                            let mut connection = pool.acquire().await.unwrap();
-                            work!(&pool, connection).await;
-                        };
-                        runtime.block_on(work.in_transaction("task", "work").with_client(&client));
-                    });
-                    assert_eq!((outside, unsampled), (bare, bare + empty));
-                });
+                };
+                let traced = async || {
+                    let mut connection = pool.acquire().await.unwrap();
+                    work!(&pool, connection).await;
+                };
+                let empty = || {
+                    runtime.block_on(async {}.in_transaction("task", "work").with_client(&client));
+                };
+                empty();
+                let empty = measure(empty).count_total;
+                let mut least = [u64::MAX; 3];
+                // Other tasks of the pool come in between and allocate, so the least of many counts.
+                for round in 0..2_000 {
+                    let counted = [
+                        measure(bare),
+                        measure(|| runtime.block_on(traced())),
+                        measure(|| {
+                            let work = traced().in_transaction("task", "work");
+                            runtime.block_on(work.with_client(&client));
+                        }),
+                    ];
+                    for (least, counted) in least.iter_mut().zip(counted) {
+                        *least = counted.count_total.min(*least);
+                    }
+                    let [bare, outside, unsampled] = least;
+                    if round > 20 && outside <= bare && unsampled <= bare + empty {
+                        return;
+                    }
+                }
+                panic!("{least:?} {empty}");
             }
         }
     };
@@ -615,6 +609,72 @@ behaviours!(on_sqlite, Sqlite, first: "$1",
     slow: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) SELECT max(i) FROM n");
 behaviours!(on_postgres, Pg, first: "$1", slow: "SELECT 1 FROM pg_sleep(0.12)");
 behaviours!(on_mariadb, MySql, first: "?", slow: "SELECT SLEEP(0.12)");
+
+/// Each of these tells the line before its last one.
+async fn slow<DB: Driver>(pool: &Pool<DB>, sql: &'static str) -> u32
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    assert!(pool.fetch_all(sql).await.is_ok());
+    line!() - 1
+}
+
+async fn slow_stream<DB: Driver>(pool: &Pool<DB>, sql: &'static str) -> u32
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let mut rows = pool.fetch(sql);
+    while rows.try_next().await.unwrap().is_some() {}
+    line!() - 1
+}
+
+async fn given_up<DB: Driver>(pool: &Pool<DB>, sql: &'static str) -> u32
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let query = pool.execute(sql);
+    assert!(timeout(Duration::from_millis(20), query).await.is_err());
+    line!() - 1
+}
+
+/// Called with a database that is left to the compiler to find out.
+async fn slow_queries_tell_who_made_them<DB: Driver>(pool: &Pool<DB>, sql: &'static str)
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let threshold = Duration::from_millis(10);
+    let options = || Options::default().call_site_threshold(threshold);
+    let (lines, transaction) = recorded_with(options(), async {
+        let lines = [
+            slow(pool, sql).await,
+            slow_stream(pool, sql).in_span("work", "in a span").await,
+            given_up(pool, sql).await,
+        ];
+        assert!(pool.execute("SELECT 1").await.is_ok());
+        lines
+    })
+    .await;
+    let spans = transaction.spans.iter();
+    let queries: Vec<_> = spans.filter(|span| span.op == "db.query").collect();
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).file_name().unwrap();
+    let file = format!("{}/tests/database_sqlx.rs", package.display());
+    let functions = ["slow", "slow_stream", "given_up"];
+    for ((query, function), line) in queries.iter().zip(functions).zip(lines) {
+        assert_eq!(data(query, "code.file.path"), file);
+        assert_eq!(data(query, "code.line.number"), line, "{function}");
+        // Tables of lines alone do not have the names of asynchronous functions.
+        let told = data(query, "code.function.name");
+        let name = format!("database_sqlx::{function}");
+        assert!(told.is_null() || told == name, "{told}");
+    }
+    assert_eq!(queries.len(), 4);
+    assert!(data(queries[3], "code.line.number").is_null());
+
+    let options = Options::default().call_site_threshold(None);
+    let (_, transaction) = recorded_with(options, slow(pool, sql)).await;
+    let mut spans = transaction.spans.iter();
+    assert!(spans.all(|span| data(span, "code.line.number").is_null()));
+}
 
 #[tokio::test]
 async fn sqlite_in_memory() {
@@ -629,7 +689,7 @@ async fn sqlite_in_memory() {
 
 #[tokio::test]
 async fn sqlite_in_a_file() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("items-{}.db", std::process::id()));
     let _ = std::fs::remove_file(&file);
     let options = SqliteConnectOptions::new()
@@ -832,4 +892,35 @@ fn mariadb_unsampled() {
     on_mariadb::unsampled_calls_allocate_nothing(async || {
         MySqlPool::connect(&server.url()).await.unwrap()
     });
+}
+
+/// What is looked up in the background arrives with the rest.
+#[tokio::test]
+async fn the_place_of_a_slow_query_is_sent() {
+    let receiver = Receiver::start().await.unwrap();
+    let options = Options::new(&receiver.dsn()).unwrap();
+    let options = options
+        .traces_sample_rate(1.0)
+        .call_site_threshold(Duration::ZERO);
+    let client = taskspan::Client::new(options).unwrap();
+    let pool = Pool::from(SqlitePool::connect("sqlite::memory:").await.unwrap());
+    let line = slow(&pool, "SELECT 1").in_transaction("task", "work");
+    let line = line.with_client(&client).await;
+    let report = client.close(SOON).await;
+    assert_eq!(report.transactions.accepted, 1);
+    let transaction = &receiver.transactions()[0];
+    assert_eq!(transaction.spans[1].data["code.line.number"], line);
+}
+
+#[test]
+fn types_may_go_anywhere() {
+    fn check<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    fn check_driver<DB: Driver<Connection: Sync + Unpin>>() {
+        check::<Pool<DB>>();
+    }
+    check_driver::<Sqlite>();
+    check::<Connection<Pg>>();
+    check::<taskspan::sqlx::PoolConnection<Pg>>();
+    check::<taskspan::sqlx::Transaction<'static, Pg>>();
+    check::<Connection<MySql>>();
 }

@@ -73,13 +73,14 @@ impl CallSite {
     /// `None` if it is in a library.
     fn of(symbol: &backtrace::Symbol) -> Option<Self> {
         // Without the hash at its end.
-        let name = format!("{:#}", symbol.name()?);
+        let name = symbol.name().map(|name| format!("{name:#}"));
+        let name = name.as_deref().unwrap_or_default();
         let file = symbol.filename().map(|file| file.to_string_lossy());
-        if is_library(&name, file.as_deref()) {
+        if is_library(name, file.as_deref()) {
             return None;
         }
         Some(Self {
-            function: function(&name).map(str::to_owned),
+            function: function(name).map(str::to_owned),
             line: file.as_ref().and_then(|_| symbol.lineno()),
             file: file.map(|file| from_package_on(&file).replace('\\', "/")),
         })
@@ -136,16 +137,19 @@ fn is_library(name: &str, file: Option<&str>) -> bool {
     LIBRARIES.iter().any(is_part)
 }
 
-/// Whether the file belongs to what Cargo or Rust itself brought.
+/// Whether the file belongs to what Cargo, Rust or the system brought, or to this crate.
 fn is_library_file(file: &str) -> bool {
     let file = file.replace('\\', "/");
+    if !file.ends_with(".rs") {
+        return true;
+    }
+    let starts = ["/rustc/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/")];
     let parts = [
         "/registry/src/",
         "/git/checkouts/",
         "/rustlib/src/",
         "/vendor/",
     ];
-    let starts = ["/rustc/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/")];
     starts.iter().any(|start| file.starts_with(start))
         || parts.iter().any(|part| file.contains(part))
 }
@@ -169,19 +173,19 @@ fn from_package_on(file: &str) -> &str {
 
 /// The function that a closure or an `async` block is part of.
 fn function(mut name: &str) -> Option<&str> {
-    name = without_generics(name);
-    while let Some((function, last)) = name.rsplit_once("::")
-        && last.starts_with('{')
-    {
-        name = without_generics(function);
+    while let Some((function, _)) = name.rsplit_once("::{") {
+        name = function;
     }
-    (!name.starts_with('{')).then_some(name)
+    name = without_generics(name);
+    (!name.is_empty() && !name.starts_with('{')).then_some(name)
 }
 
 /// A name without the generic arguments at its end, `load` for `load<app::Items>`.
 fn without_generics(name: &str) -> &str {
     match name.split_once('<') {
-        Some((function, _)) if !function.is_empty() => function.trim_end_matches("::"),
+        Some((function, _)) if !function.is_empty() && name.ends_with('>') => {
+            function.trim_end_matches("::")
+        }
         _ => name,
     }
 }
@@ -282,6 +286,25 @@ mod tests {
     }
 
     #[test]
+    fn files_of_libraries_are_told_from_those_of_programs() {
+        let libraries = [
+            "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/sqlx-0.9.0/src/lib.rs",
+            r"C:\Users\me\.cargo\git\checkouts\sqlx-1\2\src\lib.rs",
+            "/rustc/59807616e1fa/library/core/src/future/future.rs",
+            "/home/me/app/vendor/tokio/src/lib.rs",
+            "nptl/pthread_create.c",
+        ];
+        assert!(libraries.iter().all(|file| is_library_file(file)));
+        for file in ["/home/me/app/src/main.rs", "src/main.rs"] {
+            assert!(!is_library_file(file), "{file}");
+        }
+        assert!(is_library_file(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/lib.rs"
+        )));
+    }
+
+    #[test]
     fn closures_are_part_of_their_function() {
         let table = [
             ("app::load::{{closure}}::{{closure}}", Some("app::load")),
@@ -292,7 +315,12 @@ mod tests {
                 "<app::Load as core::future::Future>::poll",
                 Some("<app::Load as core::future::Future>::poll"),
             ),
+            (
+                "app::load::<app::Items>::item",
+                Some("app::load::<app::Items>::item"),
+            ),
             ("load<app::Items>", Some("load")),
+            ("", None),
             ("{async_fn#0}<app::Items>", None),
             ("{async_fn#0}", None),
         ];

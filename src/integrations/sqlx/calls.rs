@@ -31,7 +31,7 @@ impl Server {
     /// Waits for the begin or the end of a transaction, in a span.
     pub(super) async fn in_transaction(
         &self,
-        words: Words,
+        words: &Words,
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         match self.begin_transaction(words) {
@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// Starts the span of a begin or an end of a transaction.
-    pub(super) fn begin_transaction(&self, words: Words) -> Option<PolledSpan> {
+    pub(super) fn begin_transaction(&self, words: &Words) -> Option<PolledSpan> {
         let description = || match &words.statement {
             Some(sql) => Cow::Owned(Statement::new(sql.as_str(), self.dialect).text),
             None => Cow::Borrowed(words.operation),

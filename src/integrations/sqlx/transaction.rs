@@ -63,7 +63,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         };
         let (server, connection) = transaction.parts();
         let begun = DB::TransactionManager::begin(connection, statement);
-        server.in_transaction(words, begun).await?;
+        server.in_transaction(&words, begun).await?;
         transaction.stage = Stage::Open;
         Ok(transaction)
     }
@@ -82,7 +82,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         let (server, connection) = self.parts();
         let committed = DB::TransactionManager::commit(connection);
         server
-            .in_transaction(Words::same(operation), committed)
+            .in_transaction(&Words::same(operation), committed)
             .await?;
         self.stage = Stage::Ended;
         Ok(())
@@ -97,7 +97,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         let words = self.rollback_words();
         let (server, connection) = self.parts();
         let rolled_back = DB::TransactionManager::rollback(connection);
-        server.in_transaction(words, rolled_back).await?;
+        server.in_transaction(&words, rolled_back).await?;
         self.stage = Stage::Ended;
         Ok(())
     }
@@ -142,7 +142,7 @@ impl<DB: Database> Drop for Transaction<'_, DB> {
         let (server, connection) = self.parts();
         DB::TransactionManager::start_rollback(connection);
         if stage == Stage::Open
-            && let Some(span) = server.begin_transaction(words)
+            && let Some(span) = server.begin_transaction(&words)
         {
             span.set_status(SpanStatus::Aborted);
             span.finish();
