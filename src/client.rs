@@ -52,13 +52,18 @@ struct Inner {
     trace_of_process: OnceLock<Arc<PropagationContext>>,
     max_breadcrumbs: usize,
     before_breadcrumb: Option<BeforeBreadcrumb>,
-    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "_http-server", feature = "process")),
+        expect(dead_code)
+    )]
     sends_default_pii: bool,
     #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
     traces_options_requests: bool,
     #[cfg_attr(not(feature = "axum"), expect(dead_code))]
     max_request_body_size: usize,
     max_spans: u32,
+    #[cfg(feature = "_call-sites")]
+    call_site_threshold: Option<Duration>,
     filters: Filters,
     identity: Identity,
     buffers: BufferPool,
@@ -191,6 +196,8 @@ impl Client {
             traces_options_requests: options.traces_options_requests(),
             max_request_body_size: options.max_request_body_size,
             max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            #[cfg(feature = "_call-sites")]
+            call_site_threshold: options.call_site_threshold,
             filters: options.filters.clone(),
             identity,
             buffers: BufferPool::default(),
@@ -339,7 +346,7 @@ impl Client {
     }
 
     /// Whether integrations may send personal data.
-    #[cfg(feature = "_http-server")]
+    #[cfg(any(feature = "_http-server", feature = "process"))]
     pub(crate) fn sends_default_pii(&self) -> bool {
         self.inner.sends_default_pii
     }
@@ -354,6 +361,12 @@ impl Client {
             Some(callback) => callback.change(breadcrumb),
             None => Some(breadcrumb),
         }
+    }
+
+    /// From which duration on calls say where in the code they were made.
+    #[cfg(feature = "_call-sites")]
+    pub(crate) fn call_site_threshold(&self) -> Option<Duration> {
+        self.inner.call_site_threshold
     }
 
     /// How many spans of a transaction are recorded below its root: more than are sent, where
@@ -460,6 +473,10 @@ impl Payload for Finished {
 
     fn size(&self) -> usize {
         Self::size(self)
+    }
+
+    fn takes_long(&self) -> bool {
+        Self::takes_long(self)
     }
 
     fn build(self: Box<Self>) -> Build {

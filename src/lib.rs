@@ -154,20 +154,26 @@
 //!
 //! | Feature | Adds |
 //! |---|---|
+//! | `actix-web` | `taskspan::actix_web`: the middleware of servers with actix-web |
+//! | `apalis` | `taskspan::apalis`: the layer of workers, and jobs that carry the trace |
 //! | `axum` | `taskspan::axum`: the server layer with matched routes as names |
 //! | `local` | `taskspan::local`: a receiver for Sentry's protocol inside the process, and a drawing of what it receives |
+//! | `messaging` | `taskspan::messaging`: messages that carry the trace through any queue |
+//! | `process` | `taskspan::process`: child processes that are spans and get the trace |
+//! | `redis` | `taskspan::redis`: connections whose commands are spans |
 //! | `reqwest` | `taskspan::reqwest`: a client whose requests are spans |
+//! | `sqlx` | `taskspan::sqlx`: pools, connections and transactions whose queries are spans |
 //! | `test` | `taskspan::test`: a client that keeps what it would send, for tests |
 //! | `tonic` | `taskspan::tonic`: layers for gRPC servers and clients |
 //! | `tower` | `taskspan::tower`: layers for servers and clients of HTTP |
+//! | `tracing` | `taskspan::tracing`: a layer that makes spans of those of `tracing` |
 //! | `zstd` | `Compression::Zstd` for uploads |
-//! | `actix-web` | `taskspan::actix_web`: the middleware of servers with actix-web |
 //!
 //! # Supported Rust
 //!
-//! Rust 1.88 and later, which is where `if let … && let …` came to be. A release that needs a
-//! newer Rust gets a new minor version. Delivery runs on Tokio 1, on a runtime of either flavour
-//! with I/O and time enabled. Spans need no runtime.
+//! Rust 1.88 and later, which is where `if let … && let …` came to be; 1.94 with the feature
+//! `sqlx`, as sqlx does. A release that needs a newer Rust gets a new minor version. Delivery runs on
+//! Tokio 1, on a runtime of either flavour with I/O and time enabled. Spans need no runtime.
 //!
 //! # What is not promised
 //!

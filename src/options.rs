@@ -52,6 +52,8 @@ pub struct Options {
     pub(crate) max_breadcrumbs: usize,
     pub(crate) before_breadcrumb: Option<BeforeBreadcrumb>,
     pub(crate) max_spans: usize,
+    #[cfg(feature = "_call-sites")]
+    pub(crate) call_site_threshold: Option<Duration>,
     pub(crate) debug: bool,
     pub(crate) send_client_reports: bool,
     pub(crate) send_default_pii: bool,
@@ -134,6 +136,8 @@ impl Options {
             max_breadcrumbs: MAX_BREADCRUMBS,
             before_breadcrumb: None,
             max_spans: 1_000,
+            #[cfg(feature = "_call-sites")]
+            call_site_threshold: Some(Duration::from_millis(100)),
             debug: false,
             send_client_reports: true,
             send_default_pii: false,
@@ -270,6 +274,20 @@ impl Options {
     /// 1,000 by default. Spans beyond it are counted and left out.
     pub fn max_spans(mut self, spans: usize) -> Self {
         self.max_spans = spans;
+        self
+    }
+
+    /// From which duration on queries and commands of databases say where in the program's code they
+    /// were made, with `None` none do.
+    ///
+    /// 100 ms by default. The span gets `code.function.name`, and where the program has debug
+    /// information, for which `debug = "line-tables-only"` is enough, `code.file.path` from the
+    /// folder of the package on and `code.line.number`. It is the innermost function that waits
+    /// for it and belongs to no library. Finding it out takes some microseconds
+    /// where the query ends; the rest is done in the background.
+    #[cfg(feature = "_call-sites")]
+    pub fn call_site_threshold(mut self, threshold: impl Into<Option<Duration>>) -> Self {
+        self.call_site_threshold = threshold.into();
         self
     }
 

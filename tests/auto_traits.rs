@@ -90,6 +90,16 @@ fn every_public_type_may_go_anywhere() {
         taskspan::actix_web::ServerMiddleware,
     );
     has_all!(
+        taskspan::process::StdChild,
+        taskspan::process::TokioChild,
+        taskspan::process::Traced<'static, std::process::Command>,
+        taskspan::process::Traced<'static, tokio::process::Command>,
+    );
+    has_all!(
+        taskspan::redis::Connection<()>,
+        taskspan::redis::ConnectionLayer,
+    );
+    has_all!(
         local::Counts,
         local::Delivery,
         local::EnvelopeProblem,
@@ -291,4 +301,17 @@ fn workers_are_what_is_inside() {
         future_is_send(jobs.push_all_traced([3, 4]));
     }
     let _: fn(apalis::prelude::MemoryStorage<u32>) = pushing;
+}
+
+#[test]
+fn waiting_for_a_child_can_be_spawned() {
+    use taskspan::process::{TokioChild, TraceCommand};
+    fn methods(mut child: TokioChild, command: &mut tokio::process::Command) {
+        future_is_send(child.wait());
+        future_is_send(child.kill());
+        future_is_send_and_static(child.wait_with_output());
+        future_is_send_and_static(command.traced().status());
+        future_is_send_and_static(command.traced().output());
+    }
+    let _: fn(TokioChild, &mut tokio::process::Command) = methods;
 }

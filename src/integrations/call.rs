@@ -3,12 +3,17 @@
 //! What is asked of a neighbour is described only where it is recorded, so a call
 //! costs nothing where it is not: see [`begin`].
 
+#[cfg(feature = "sqlx")]
+mod stream;
+
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
 
+#[cfg(feature = "sqlx")]
+pub(super) use self::stream::{Read, StreamInCall};
 use crate::protocol::SpanStatus;
 use crate::trace::{PolledSpan, Span, is_recording, poll_and_drop, span};
 

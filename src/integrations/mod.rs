@@ -28,6 +28,8 @@ pub mod reqwest;
 #[cfg(feature = "_http-server")]
 mod server;
 #[cfg(feature = "sqlx")]
+mod sql;
+#[cfg(feature = "sqlx")]
 pub mod sqlx;
 #[cfg(feature = "tonic")]
 pub mod tonic;

@@ -28,5 +28,5 @@ pub use self::outgoing::OutgoingTrace;
 const SENTRY_TRACE: &str = "sentry-trace";
 const BAGGAGE: &str = "baggage";
 const TRACEPARENT: &str = "traceparent";
-const SENTRY_TRACE_VARIABLE: &str = "SENTRY_TRACE";
-const SENTRY_BAGGAGE: &str = "SENTRY_BAGGAGE";
+pub(crate) const SENTRY_TRACE_VARIABLE: &str = "SENTRY_TRACE";
+pub(crate) const SENTRY_BAGGAGE: &str = "SENTRY_BAGGAGE";

@@ -22,7 +22,7 @@ pub use self::envelope::{Envelope, EnvelopeHeaders, Item};
 pub use self::request::Request;
 pub use self::sampling_context::DynamicSamplingContext;
 pub use self::sdk::{Sdk, SdkPackage};
-pub use self::span::{Span, SpanStatus, UnknownStatus};
+pub use self::span::{Link, LinkAttributes, Span, SpanStatus, UnknownStatus};
 pub use self::timestamp::Timestamp;
 pub use self::transaction::{
     Contexts, Level, TraceContext, Transaction, TransactionInfo, TransactionSource,

@@ -41,6 +41,43 @@ pub struct Span {
     /// Attributes of any JSON type.
     #[serde(skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    /// Spans that this one has to do with, other than the one that it is a part of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// A span, most often of another trace, that has to do with the one which has this link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Link {
+    /// The trace of that span.
+    pub trace_id: TraceId,
+    /// That span.
+    pub span_id: SpanId,
+    /// What the two have to do with each other.
+    pub attributes: LinkAttributes,
+}
+
+/// What is known of a [`Link`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LinkAttributes {
+    /// What kind of link it is, such as `follows_from`: that span has caused this one.
+    #[serde(rename = "sentry.link.type")]
+    pub kind: &'static str,
+}
+
+impl Link {
+    /// A link to a span that has caused this one, without being above it.
+    pub fn follows_from(trace_id: TraceId, span_id: SpanId) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            attributes: LinkAttributes {
+                kind: "follows_from",
+            },
+        }
+    }
 }
 
 /// How the work of a span ended.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    Breadcrumb, Data, DynamicSamplingContext, Request, Sdk, Span, SpanStatus, Timestamp, User,
+    Breadcrumb, Data, DynamicSamplingContext, Link, Request, Sdk, Span, SpanStatus, Timestamp, User,
 };
 use crate::id::{EventId, SpanId, TraceId};
 
@@ -102,6 +102,9 @@ pub struct TraceContext {
     /// Attributes of the root span.
     #[serde(skip_serializing_if = "Data::is_empty")]
     pub data: Data,
+    /// Spans that the root span has to do with, other than the one that caused it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
 }
 
 /// Where a transaction's name came from.

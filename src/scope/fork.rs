@@ -77,7 +77,7 @@ impl Drop for Entered<'_> {
         if self.in_task {
             self.fork.swap();
         } else {
-            task::swap(&mut self.fork.own);
+            task::leave(&mut self.fork.own);
             if let Some(own) = &mut self.fork.own {
                 self.fork.scopes = mem::take(&mut own.scopes);
             }

@@ -14,6 +14,7 @@
 mod breadcrumbs;
 mod fork;
 pub(crate) mod global;
+mod hidden;
 pub(crate) mod task;
 
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ use crate::tag::Tags;
 
 pub(crate) use self::breadcrumbs::MAX_BREADCRUMBS;
 pub(crate) use self::fork::{Fork, Layer};
+pub(crate) use self::hidden::{hidden, hidden_work};
 
 pub use self::fork::{with_isolation_scope, with_scope};
 pub use self::global::configure_global_scope;

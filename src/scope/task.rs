@@ -26,9 +26,47 @@ pub(crate) struct TaskScope {
     pub(crate) propagation: Option<Arc<PropagationContext>>,
     /// What the code of this task has set.
     pub(crate) scopes: Scopes,
+    #[cfg(feature = "tracing")]
+    standing: Standing,
 }
 
+/// What a scope is to the one that was current before it.
+#[cfg(feature = "tracing")]
+#[derive(Default)]
+enum Standing {
+    /// Whoever entered it leaves it, and has the other one meanwhile.
+    #[default]
+    Apart,
+    /// It was [laid over](lay_over) the other one.
+    Over {
+        owner: Owner,
+        below: Option<Box<TaskScope>>,
+    },
+    /// The work of this crate itself, which is never recorded.
+    Hidden,
+}
+
+/// Who has laid a scope over another one.
+#[cfg(feature = "tracing")]
+pub(crate) type Owner = (u64, u64);
+
 impl TaskScope {
+    pub(crate) fn new(
+        client: Option<Client>,
+        spans: Option<TaskSpans>,
+        propagation: Option<Arc<PropagationContext>>,
+        scopes: Scopes,
+    ) -> Self {
+        Self {
+            client,
+            spans,
+            propagation,
+            scopes,
+            #[cfg(feature = "tracing")]
+            standing: Standing::default(),
+        }
+    }
+
     /// The client that what happens here is told to.
     fn client(&self) -> Option<&Client> {
         let of_trace = self.spans.as_ref().map(TaskSpans::client);
@@ -73,7 +111,7 @@ pub(crate) struct Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        swap(self.scope);
+        leave(self.scope);
     }
 }
 
@@ -82,6 +120,95 @@ impl Drop for Entered<'_> {
 pub(crate) fn swap(scope: &mut Option<Box<TaskScope>>) {
     let entering = ManuallyDrop::new(scope.take());
     *scope = ManuallyDrop::into_inner(SLOT.replace(entering));
+}
+
+/// Exchanges what was entered by [`swap`] for what was current before.
+///
+/// What was laid over it and forgotten ends here.
+#[inline]
+pub(crate) fn leave(scope: &mut Option<Box<TaskScope>>) {
+    swap(scope);
+    #[cfg(feature = "tracing")]
+    if let Some(task) = scope
+        && matches!(task.standing, Standing::Over { .. })
+    {
+        uncover(scope);
+    }
+}
+
+/// Makes a scope the current one, to be [taken off](take_off) by its owner at some time.
+///
+/// It is for those who do not enter and leave in the order of a stack. It stays where it is laid:
+/// wherever the scope below goes, and no longer than whoever entered that one stays in it.
+#[cfg(feature = "tracing")]
+pub(crate) fn lay_over(mut scope: Box<TaskScope>, owner: Owner) {
+    SLOT.with(|slot| {
+        let below = ManuallyDrop::into_inner(slot.take());
+        scope.standing = Standing::Over { owner, below };
+        slot.set(ManuallyDrop::new(Some(scope)));
+    });
+}
+
+/// Takes off the uppermost scope of an owner, if it still is where it was laid.
+#[cfg(feature = "tracing")]
+pub(crate) fn take_off(owner: Owner) -> Option<Box<TaskScope>> {
+    SLOT.with(|slot| {
+        let mut top = ManuallyDrop::into_inner(slot.take());
+        let taken = take_out(&mut top, owner);
+        slot.set(ManuallyDrop::new(top));
+        taken
+    })
+}
+
+#[cfg(feature = "tracing")]
+fn take_out(at: &mut Option<Box<TaskScope>>, owner: Owner) -> Option<Box<TaskScope>> {
+    match &mut at.as_mut()?.standing {
+        Standing::Over { owner: of, below } if *of == owner => {
+            let below = below.take();
+            let mut taken = mem::replace(at, below)?;
+            taken.standing = Standing::default();
+            Some(taken)
+        }
+        Standing::Over { below, .. } => take_out(below, owner),
+        Standing::Apart | Standing::Hidden => None,
+    }
+}
+
+/// Ends all that was laid over a scope.
+#[cfg(feature = "tracing")]
+#[cold]
+fn uncover(scope: &mut Option<Box<TaskScope>>) {
+    while let Some(task) = scope
+        && let Standing::Over { below, .. } = &mut task.standing
+    {
+        *scope = below.take();
+    }
+}
+
+/// Ends the current scope if it was laid over another one, and tells whether it was.
+#[cfg(feature = "tracing")]
+#[cold]
+pub(crate) fn lift() -> bool {
+    let owner = with(|task| match &task.standing {
+        Standing::Over { owner, .. } => Some(*owner),
+        Standing::Apart | Standing::Hidden => None,
+    });
+    // It may run anything when it ends, so not in `with`.
+    owner.and_then(take_off).is_some()
+}
+
+/// Whether what runs here is the work of this crate itself.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_hidden() -> bool {
+    with(|task| Some(matches!(task.standing, Standing::Hidden))).unwrap_or(false)
+}
+
+/// What work is done in that is never recorded, whoever records what it calls.
+#[cfg(feature = "tracing")]
+pub(crate) fn hidden() -> Box<TaskScope> {
+    let mut scope = Box::<TaskScope>::default();
+    scope.standing = Standing::Hidden;
+    scope
 }
 
 /// The client that what happens here is told to, unless it is a disabled one.

@@ -10,6 +10,10 @@ use serde_json::value::RawValue;
 
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
+#[cfg(feature = "_call-sites")]
+use super::call_site::CallSite;
+#[cfg(feature = "tracing")]
+use super::callsite;
 use super::record::{Change, Record, SpanNumber};
 #[cfg(feature = "_http-server")]
 use super::recorded_request::RecordedRequest;
@@ -21,7 +25,7 @@ use crate::clock::Ticks;
 use crate::diagnostics::{self, Topic};
 use crate::fields;
 use crate::filter::EventProcessor;
-use crate::protocol::{self, Data, DiscardReason, SpanStatus, Timestamp, TransactionSource};
+use crate::protocol::{self, Data, DiscardReason, Link, SpanStatus, Timestamp, TransactionSource};
 use crate::scope::{Scope, Scopes, global};
 use crate::tag::Tags;
 
@@ -68,6 +72,7 @@ pub(super) struct Assembled {
     pub(super) record: Record,
     tags: Tags,
     data: Data,
+    links: Vec<Link>,
     /// The request that a root answers.
     #[cfg(feature = "_http-server")]
     request: Option<RecordedRequest>,
@@ -75,11 +80,18 @@ pub(super) struct Assembled {
 
 impl Assembled {
     fn new(number: SpanNumber, record: Record) -> Self {
+        #[cfg_attr(not(feature = "tracing"), expect(unused_mut))]
+        let mut data = Data::default();
+        #[cfg(feature = "tracing")]
+        for (key, value) in record.callsite.into_iter().flat_map(callsite::attributes) {
+            data.insert_raw(key.into(), value);
+        }
         Self {
             number,
             record,
             tags: Tags::default(),
-            data: Data::default(),
+            data,
+            links: Vec::new(),
             #[cfg(feature = "_http-server")]
             request: None,
         }
@@ -224,6 +236,21 @@ impl Finished {
             + self.scopes.size()
     }
 
+    /// Whether it may take long to put it together, however small it is.
+    pub(crate) fn takes_long(&self) -> bool {
+        #[cfg(feature = "_call-sites")]
+        {
+            let buffers = self.others.iter().chain([&self.own]);
+            let mut attributes = buffers
+                .map(|(_, buffer)| &buffer.attributes)
+                .chain([&self.changes.attributes])
+                .flat_map(Attributes::iter);
+            attributes.any(|(attribute, _)| attribute.kind == Kind::CallSite)
+        }
+        #[cfg(not(feature = "_call-sites"))]
+        false
+    }
+
     /// Puts the transaction together, in a form that no server refuses.
     pub(crate) fn assemble(mut self) -> Assembly {
         let mut spans = self.collect();
@@ -353,6 +380,7 @@ impl Finished {
             record,
             tags,
             mut data,
+            links,
             ..
         } = span;
         let (start, end) = self.times(&record);
@@ -368,6 +396,7 @@ impl Finished {
             origin: fields::origin(record.origin.into()),
             tags: tags.finish(&mut data),
             data,
+            links,
         }
     }
 
@@ -390,6 +419,7 @@ impl Finished {
             tags,
             #[cfg_attr(not(feature = "_http-server"), expect(unused_mut))]
             mut data,
+            links,
             #[cfg(feature = "_http-server")]
             request,
         } = root;
@@ -437,6 +467,7 @@ impl Finished {
                     status: record.status,
                     origin: fields::origin(record.origin.into()),
                     data: Data::default(),
+                    links,
                 },
                 others: identity.contexts.clone(),
             },
@@ -481,8 +512,23 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
                     span.data.insert_raw(attribute.key.clone(), json);
                 }
             }
+            #[cfg(feature = "tracing")]
+            Kind::Link => {
+                let ids = attribute.key.split_once('-');
+                let ids =
+                    ids.and_then(|(trace, span)| Some((trace.parse().ok()?, span.parse().ok()?)));
+                let link = ids.map(|(trace, span)| Link::follows_from(trace, span));
+                span.links
+                    .extend(link.filter(|link| !span.links.contains(link)));
+            }
             #[cfg(feature = "_http-server")]
             Kind::Request => span.request = Some(RecordedRequest::new(text)),
+            #[cfg(feature = "_call-sites")]
+            Kind::CallSite => {
+                if let Some(site) = CallSite::resolve(text) {
+                    site.note(&mut span.data);
+                }
+            }
         }
     }
 }

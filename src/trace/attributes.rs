@@ -45,9 +45,15 @@ pub(crate) enum Kind {
     Tag,
     /// JSON.
     Data,
+    /// Nothing; the key is a trace id and a span id, with a dash between them.
+    #[cfg(feature = "tracing")]
+    Link,
     /// A request as [`RecordedRequest`](super::recorded_request::RecordedRequest) reads it, of a root.
     #[cfg(feature = "_http-server")]
     Request,
+    /// Addresses as [`CallSite`](super::call_site::CallSite) reads them.
+    #[cfg(feature = "_call-sites")]
+    CallSite,
 }
 
 impl Attributes {
@@ -183,7 +189,7 @@ pub(crate) fn with_text(value: impl Display, f: impl FnOnce(&[u8])) {
 }
 
 /// Writes bytes and calls `f` with them.
-#[cfg(feature = "_http-server")]
+#[cfg(any(feature = "_call-sites", feature = "_http-server"))]
 pub(crate) fn with_bytes(f: impl FnOnce(&[u8]), write: impl FnOnce(&mut Vec<u8>)) {
     with_scratch(f, write);
 }

@@ -97,11 +97,6 @@ impl Context {
             }
             TaskSpans::below(trace, number, main)
         });
-        Box::new(TaskScope {
-            client,
-            spans,
-            propagation,
-            scopes,
-        })
+        Box::new(TaskScope::new(client, spans, propagation, scopes))
     }
 }

@@ -8,6 +8,10 @@
 mod assemble;
 mod attributes;
 mod buffer;
+#[cfg(feature = "_call-sites")]
+mod call_site;
+#[cfg(feature = "tracing")]
+mod callsite;
 mod context;
 mod future;
 mod open_scope;
@@ -24,6 +28,8 @@ mod shared;
 mod short;
 mod span;
 mod span_builder;
+#[cfg(feature = "tracing")]
+mod span_key;
 mod spawn;
 mod start;
 mod task;
@@ -45,7 +51,12 @@ use crate::scope::Scopes;
 
 pub(crate) use self::assemble::{Assembly, Finished};
 pub(crate) use self::buffer::BufferPool;
-#[cfg(any(feature = "_calls", feature = "_http-client", feature = "_http-server"))]
+#[cfg(any(
+    feature = "_calls",
+    feature = "_http-client",
+    feature = "_http-server",
+    feature = "tracing",
+))]
 pub(crate) use self::future::poll_and_drop;
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 pub(crate) use self::open_scope::OpenScope;
@@ -55,8 +66,10 @@ pub(crate) use self::polled_span::PolledSpan;
 pub(crate) use self::recorded_request::{Fields, RequestWriter};
 #[cfg(feature = "_http-server")]
 pub(crate) use self::request::RequestHead;
-#[cfg(feature = "_calls")]
+#[cfg(any(feature = "_calls", feature = "tracing"))]
 pub(crate) use self::span::is_recording;
+#[cfg(feature = "tracing")]
+pub(crate) use self::span_key::SpanKey;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::start::Arrival;
 pub(crate) use self::task::TaskSpans;
@@ -98,6 +111,8 @@ pub(crate) struct Trace {
     /// Whether the root has ended. What comes later is not part of the
     /// transaction. Only changed, and only relied on, under the lock.
     ended: AtomicBool,
+    #[cfg(feature = "tracing")]
+    listed: span_key::Listed,
     /// `None` as long as nobody has left anything, as in most transactions.
     shared: Mutex<Option<Box<Shared>>>,
 }

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use super::context::Context;
 use super::span::{OpenSpan, Restore, Span};
 use super::task::{DropAs, in_task_of, set_dropped_as};
+#[cfg(feature = "_call-sites")]
+use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::scope::task::{self, TaskScope};
 
@@ -14,11 +16,26 @@ pub(crate) struct PolledSpan {
     span: OpenSpan,
     /// What it is polled in away from its trace, kept so that all of it is one task.
     own: Option<Box<TaskScope>>,
+    /// When it began, if it is to say where in the code it was waited for.
+    #[cfg(feature = "_call-sites")]
+    located_from: Option<Ticks>,
 }
 
 impl PolledSpan {
     pub(crate) fn new(span: OpenSpan) -> Self {
-        Self { span, own: None }
+        Self {
+            span,
+            own: None,
+            #[cfg(feature = "_call-sites")]
+            located_from: None,
+        }
+    }
+
+    /// Has it say where in the code it was waited for, should it take long.
+    #[cfg(feature = "_call-sites")]
+    pub(crate) fn located(mut self) -> Self {
+        self.located_from = Some(Ticks::now());
+        self
     }
 
     /// Does a piece of the work.
@@ -51,6 +68,10 @@ impl PolledSpan {
 
     /// Ends the span now, as `ok` unless another status was set.
     pub(crate) fn finish(self) {
+        #[cfg(feature = "_call-sites")]
+        if let Some(began) = self.located_from {
+            self.span.record_slow_call_site(began);
+        }
         self.span.finish();
     }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "tracing")]
+use super::callsite::Callsite;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 
@@ -26,6 +28,12 @@ impl SpanNumber {
         self.0 as u32 as usize
     }
 
+    /// The number whose halves are these.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Both halves as one number, which is different for every span of a trace.
     pub(crate) fn bits(self) -> u64 {
         self.0
@@ -44,6 +52,9 @@ pub(crate) struct Record {
     pub(crate) end: Ticks,
     pub(crate) ended: bool,
     pub(crate) status: Option<SpanStatus>,
+    /// Where in the program it is described.
+    #[cfg(feature = "tracing")]
+    pub(crate) callsite: Option<Callsite>,
 }
 
 /// Something that happens to a span after its start.
@@ -52,6 +63,9 @@ pub(crate) enum Change {
     /// It ends, with this status unless one was set. Only the first end counts.
     End(Ticks, SpanStatus),
     Status(SpanStatus),
+    /// Something in it failed, which is its status unless one was set.
+    #[cfg(feature = "tracing")]
+    Failed,
     Name(Cow<'static, str>),
     Op(Cow<'static, str>),
 }
@@ -75,6 +89,8 @@ impl Record {
             end: start,
             ended: false,
             status: None,
+            #[cfg(feature = "tracing")]
+            callsite: None,
         }
     }
 
@@ -88,6 +104,10 @@ impl Record {
                 }
             }
             Change::Status(status) => self.status = Some(status),
+            #[cfg(feature = "tracing")]
+            Change::Failed => {
+                self.status.get_or_insert(SpanStatus::InternalError);
+            }
             Change::Name(name) => self.name = name,
             Change::Op(op) => self.op = op,
         }
@@ -99,6 +119,8 @@ impl Record {
 pub(crate) struct Amendment {
     end: Option<(Ticks, SpanStatus)>,
     status: Option<SpanStatus>,
+    #[cfg(feature = "tracing")]
+    failed: bool,
     name: Option<Cow<'static, str>>,
     op: Option<Cow<'static, str>>,
 }
@@ -110,6 +132,8 @@ impl Amendment {
                 self.end.get_or_insert((ticks, status));
             }
             Change::Status(status) => self.status = Some(status),
+            #[cfg(feature = "tracing")]
+            Change::Failed => self.failed = true,
             Change::Name(name) => self.name = Some(name),
             Change::Op(op) => self.op = Some(op),
         }
@@ -119,9 +143,16 @@ impl Amendment {
         let Self {
             end,
             status,
+            #[cfg(feature = "tracing")]
+            failed,
             name,
             op,
         } = self;
+        // Before the end, which has a status for it as well.
+        #[cfg(feature = "tracing")]
+        if failed {
+            record.apply(Change::Failed);
+        }
         let changes = [
             end.map(|(ticks, status)| Change::End(ticks, status)),
             status.map(Change::Status),

@@ -5,7 +5,6 @@ use std::fmt::{self, Display};
 use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::thread;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -13,14 +12,18 @@ use serde::Serialize;
 use super::Trace;
 use super::attributes::{self, Kind};
 use super::buffer::SpanBuffer;
+#[cfg(feature = "_call-sites")]
+use super::call_site;
 use super::context::Context;
 use super::record::{Change, SpanNumber};
 #[cfg(feature = "_http-server")]
 use super::recorded_request::RequestWriter;
 use super::span_builder::SpanBuilder;
-use super::task::in_task_of;
+use super::task::{drop_status, in_task_of};
 #[cfg(feature = "axum")]
 use crate::client::Client;
+#[cfg(feature = "_call-sites")]
+use crate::clock;
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::protocol::{SpanStatus, TransactionSource};
@@ -119,7 +122,7 @@ pub fn current_span() -> Option<Span> {
 /// Whether a span that is started here and now would be recorded, as long as there is room for it.
 ///
 /// It is the cheapest thing to ask, and allocates nothing.
-#[cfg(feature = "_calls")]
+#[cfg(any(feature = "_calls", feature = "tracing"))]
 pub(crate) fn is_recording() -> bool {
     task::with(|task| Some(task.spans.as_ref()?.is_recorded())).unwrap_or(false)
 }
@@ -202,6 +205,21 @@ impl Span {
     pub(crate) fn max_request_body_size(&self) -> usize {
         let client = self.place.as_ref().map(|place| &place.trace.client);
         client.map_or(0, Client::max_request_body_size)
+    }
+
+    /// Records the place in the code that is waiting for this, if it began long enough ago.
+    #[cfg(feature = "_call-sites")]
+    pub(super) fn record_slow_call_site(&self, began: Ticks) {
+        let Some(place) = self.recorded() else {
+            return;
+        };
+        let threshold = place.trace.client.call_site_threshold();
+        if threshold.is_some_and(|threshold| clock::span(began, Ticks::now()) >= threshold) {
+            attributes::with_bytes(
+                |bytes| place.set(Kind::CallSite, Cow::Borrowed(""), bytes),
+                call_site::capture,
+            );
+        }
     }
 
     /// Records the request that a transaction answers.
@@ -293,7 +311,7 @@ impl Span {
     }
 
     #[inline]
-    fn recorded(&self) -> Option<&Place> {
+    pub(super) fn recorded(&self) -> Option<&Place> {
         self.place.as_ref().filter(|place| place.recorded)
     }
 
@@ -343,7 +361,7 @@ impl Place {
     }
 
     /// Sets an attribute, likewise.
-    fn set(&self, kind: Kind, mut key: Cow<'static, str>, value: &[u8]) {
+    pub(super) fn set(&self, kind: Kind, mut key: Cow<'static, str>, value: &[u8]) {
         let set = self.at_home(|buffer| {
             buffer
                 .attributes
@@ -426,12 +444,7 @@ impl Drop for OpenSpan {
         if self.span.place.is_none() {
             return;
         }
-        let status = if thread::panicking() {
-            SpanStatus::InternalError
-        } else {
-            task::with(|task| Some(task.spans.as_mut()?.dropped_as())).unwrap_or(SpanStatus::Ok)
-        };
-        self.end(None, status);
+        self.end(None, drop_status());
     }
 }
 

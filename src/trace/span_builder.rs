@@ -147,7 +147,7 @@ impl SpanBuilder {
 
     /// Starts the span below another one: in the current task if that records
     /// the same trace, else with the trace.
-    fn start_below(&mut self, parent: Place) -> Place {
+    pub(super) fn start_below(&mut self, parent: Place) -> Place {
         let Place { trace, number, .. } = parent;
         let here = in_task_of(&trace, |spans| {
             let current = spans.set_current(number);

@@ -11,6 +11,8 @@ use super::record::{Record, SpanNumber};
 use super::request::RequestHead;
 use super::sampler::SamplingContext;
 use super::sampling::Sampling;
+#[cfg(feature = "tracing")]
+use super::span_key::Listed;
 use super::transaction::TransactionBuilder;
 use super::{Name, Trace};
 use crate::client::Client;
@@ -106,6 +108,8 @@ impl TransactionBuilder {
             reserved: AtomicU32::new(0),
             changed_away: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            #[cfg(feature = "tracing")]
+            listed: Listed::new(id_seed),
             shared: Mutex::new(None),
         });
         let mut buffer = SpanBuffer::default();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::{iter, mem};
+use std::{iter, mem, thread};
 
 use super::Trace;
 use super::assemble::Finished;
 use super::buffer::SpanBuffer;
-use super::record::{Change, SpanNumber};
+use super::record::{Change, Record, SpanNumber};
 use super::shared::ROOT_TASK;
 use super::span::Place;
 use super::span_builder::SpanBuilder;
@@ -37,6 +37,9 @@ pub(crate) struct TaskSpans {
     /// References to the trace that were lent to spans and came back. Lending
     /// one again spares counting it, which all cores would have to agree on.
     references: Vec<Arc<Trace>>,
+    /// How many more spans that are known by their keys have started here than ended.
+    #[cfg(feature = "tracing")]
+    open_keys: i32,
 }
 
 impl TaskSpans {
@@ -77,6 +80,8 @@ impl TaskSpans {
             room: 0,
             refused: 0,
             references: Vec::new(),
+            #[cfg(feature = "tracing")]
+            open_keys: 0,
         }
     }
 
@@ -103,8 +108,16 @@ impl TaskSpans {
     }
 
     /// The status of spans that are dropped now, where none was set.
+    #[cfg(feature = "tracing")]
     pub(super) fn dropped_as(&self) -> SpanStatus {
         self.dropped_as
+    }
+
+    /// Counts open spans that are known by their keys.
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(super) fn count_open_keys(&mut self, change: i32) {
+        self.open_keys += change;
     }
 
     /// Starts a span below the current one. A reference that is given is lent
@@ -115,26 +128,33 @@ impl TaskSpans {
             Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
             _ => self.lend(),
         };
+        let started = self.record(|parent| {
+            let start = span.start_in(&trace);
+            span.take_record(parent, start)
+        });
+        Place {
+            trace,
+            number: started.unwrap_or(self.current),
+            recorded: started.is_some(),
+            is_root: false,
+        }
+    }
+
+    /// Records a span below the current one, if anything is recorded and there is room for it.
+    #[inline(always)]
+    pub(super) fn record(
+        &mut self,
+        record: impl FnOnce(SpanNumber) -> Record,
+    ) -> Option<SpanNumber> {
         if !self.recorded || (self.room == 0 && !self.ask_for_room()) {
-            return Place {
-                trace,
-                number: self.current,
-                recorded: false,
-                is_root: false,
-            };
+            return None;
         }
         self.room -= 1;
         let number = SpanNumber::new(self.task, self.buffer.records.len() as u32);
-        let start = span.start_in(&trace);
         // `push` would have it built on the stack and copied.
-        let record = iter::once_with(|| span.take_record(self.current, start));
+        let record = iter::once_with(|| record(self.current));
         self.buffer.records.extend(record);
-        Place {
-            trace,
-            number,
-            recorded: true,
-            is_root: false,
-        }
+        Some(number)
     }
 
     #[cold]
@@ -162,13 +182,18 @@ impl TaskSpans {
             ..
         } = place;
         if recorded {
-            let change = Change::End(Ticks::now(), status);
-            match self.buffer.records.get_mut(number.index()) {
-                Some(record) if number.task() == self.task => record.apply(change),
-                _ => trace.change_away(number, change),
-            }
+            self.change(number, Change::End(Ticks::now(), status));
         }
         self.take_back(trace);
+    }
+
+    /// Changes a span of this trace.
+    #[inline(always)]
+    pub(super) fn change(&mut self, number: SpanNumber, change: Change) {
+        match self.buffer.records.get_mut(number.index()) {
+            Some(record) if number.task() == self.task => record.apply(change),
+            _ => self.trace.change_away(number, change),
+        }
     }
 
     /// The buffer, if changes to this span are made there.
@@ -274,6 +299,14 @@ impl Drop for DropAs {
     }
 }
 
+/// The status of a span that is dropped here and now, where none was set.
+pub(super) fn drop_status() -> SpanStatus {
+    if thread::panicking() {
+        return SpanStatus::InternalError;
+    }
+    task::with(|task| Some(task.spans.as_ref()?.dropped_as)).unwrap_or(SpanStatus::Ok)
+}
+
 /// Sets the status of spans of the current task that are dropped from now on, and tells which it was.
 pub(super) fn set_dropped_as(status: SpanStatus) -> Option<SpanStatus> {
     task::with(|task| Some(mem::replace(&mut task.spans.as_mut()?.dropped_as, status)))
@@ -281,6 +314,12 @@ pub(super) fn set_dropped_as(status: SpanStatus) -> Option<SpanStatus> {
 
 impl Drop for TaskScope {
     fn drop(&mut self) {
+        #[cfg(feature = "tracing")]
+        if let Some(spans) = &self.spans
+            && spans.open_keys != 0
+        {
+            spans.trace.count_open_keys(spans.open_keys.into());
+        }
         if let Some(spans) = self.spans.take_if(|spans| spans.recorded) {
             spans.hand_over(mem::take(&mut self.scopes));
         } else if let Some(spans) = &self.spans

@@ -203,12 +203,12 @@ impl TransactionBuilder {
             buffer,
             context,
         } = self.begin(context, arrival, ROOT_TASK)?;
-        Some(Box::new(TaskScope {
-            client: context.client,
-            spans: Some(TaskSpans::of_root(trace, buffer)),
-            propagation: context.propagation,
-            scopes: context.scopes,
-        }))
+        Some(Box::new(TaskScope::new(
+            context.client,
+            Some(TaskSpans::of_root(trace, buffer)),
+            context.propagation,
+            context.scopes,
+        )))
     }
 
     /// Starts the transaction under a client or the one of where it is, for work that comes in pieces.

@@ -14,7 +14,7 @@ use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::time;
 
 use super::Compression;
@@ -23,6 +23,7 @@ use super::proxy::Proxy;
 use super::tls::TlsConfig;
 use crate::diagnostics::{self, Chain, Topic};
 use crate::protocol::Sdk;
+use crate::scope::hidden;
 
 /// Where requests go, and how.
 #[derive(Clone)]
@@ -50,6 +51,19 @@ pub(super) struct HttpClient {
     timeout: Duration,
     /// Whether a proxy reads the requests.
     forwarded: bool,
+}
+
+/// Spawns what connections need.
+#[derive(Clone)]
+struct Executor;
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, connection: F) {
+        drop(tokio::spawn(hidden(connection)));
+    }
 }
 
 /// What the server answered.
@@ -110,7 +124,7 @@ impl HttpClient {
     /// Loading the platform's certificates takes milliseconds and blocks; it is
     /// done only if [`HttpConfig::needs_tls`].
     pub(super) fn new(config: &HttpConfig) -> io::Result<Self> {
-        let connections = Client::builder(TokioExecutor::new())
+        let connections = Client::builder(Executor)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(match config.keep_alive {

@@ -55,6 +55,14 @@ impl Job {
         }
     }
 
+    /// Whether building it would keep others waiting.
+    pub(super) fn takes_long(&self) -> bool {
+        match &self.content {
+            Some(Content::Payload(payload)) => payload.takes_long(),
+            _ => false,
+        }
+    }
+
     /// Builds the payload, as far as that goes at once. `None`: nothing is to be sent, and it is counted.
     pub(super) fn build(mut self) -> Option<Self> {
         let payload = match self.content.take() {

@@ -83,6 +83,10 @@ pub(crate) trait Payload: Send + 'static {
     fn spans(&self) -> u32;
     /// About how many bytes it holds in memory.
     fn size(&self) -> usize;
+    /// Whether it may take long to build, however small it is.
+    fn takes_long(&self) -> bool {
+        false
+    }
     /// Builds what goes on the wire. Runs on the worker, never on the request path.
     fn build(self: Box<Self>) -> Build;
 }

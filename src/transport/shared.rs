@@ -15,6 +15,7 @@ use super::unsampled::{REASONS, Unsampled};
 use super::worker::Worker;
 use super::{Config, Payload};
 use crate::protocol::{Category, DiscardReason};
+use crate::scope::hidden;
 
 /// Everything that is not lost when the worker's runtime shuts down.
 pub(super) struct Shared {
@@ -162,7 +163,7 @@ impl Shared {
         if let Some(memory) = memory {
             let worker = Worker::new(Arc::clone(self), memory);
             // A runtime that has shut down drops the worker at once, which then no longer runs.
-            drop(runtime.spawn(worker.run()));
+            drop(runtime.spawn(hidden(worker.run())));
         }
         true
     }

@@ -11,6 +11,7 @@ use super::discards::Unsent;
 use super::encode::{Compressor, Encoded};
 use super::http::{Failure, HttpClient, HttpConfig, Reply};
 use super::job::Job;
+use crate::scope::hidden_work;
 
 /// A delivery under way. Dropped, it lets everything go back to where it was taken from.
 pub(super) type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
@@ -64,7 +65,7 @@ pub(super) async fn upload_large(
         Encoded::new(job, unsent, &mut Compressor::new(compression)).map(Ok)
     };
     // Should the thread never come to it, the job goes back into the queue by itself.
-    let unsent_job = match spawn_blocking(encode).await {
+    let unsent_job = match spawn_blocking(hidden_work(encode)).await {
         Ok(Some(Ok(encoded))) => return upload(client, encoded).await,
         Ok(Some(Err(building))) => Some(building),
         Ok(None) | Err(_) => None,
@@ -80,7 +81,7 @@ pub(super) async fn upload_large(
 /// Makes the client, away from the runtime's threads if that takes time.
 pub(super) async fn make_client(config: HttpConfig) -> Option<HttpClient> {
     if config.needs_tls() {
-        let made = spawn_blocking(move || HttpClient::new(&config)).await;
+        let made = spawn_blocking(hidden_work(move || HttpClient::new(&config))).await;
         made.ok()?.ok()
     } else {
         HttpClient::new(&config).ok()

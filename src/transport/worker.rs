@@ -167,7 +167,7 @@ impl Worker {
             job.discard(DiscardReason::InternalSdkError);
             return true;
         };
-        let large = job.ticket.size > LARGE;
+        let large = job.ticket.size > LARGE || job.takes_long();
         if !large {
             job = match job.build() {
                 Some(job) if job.is_building() => {

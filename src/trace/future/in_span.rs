@@ -204,12 +204,7 @@ impl CarriedSpan {
         let scopes = trace.scopes();
         let mut spans = TaskSpans::below(trace, number, false);
         self.start_in(&mut spans);
-        self.own = Some(Box::new(TaskScope {
-            client: None,
-            spans: Some(spans),
-            propagation: None,
-            scopes,
-        }));
+        self.own = Some(Box::new(TaskScope::new(None, Some(spans), None, scopes)));
         task::swap(&mut self.own);
         Entry::Own
     }
@@ -222,7 +217,7 @@ impl CarriedSpan {
             (Entry::Here { before }, None) => self.pause(*before),
             (Entry::Here { before }, Some(status)) => self.end_here(*before, status),
             (Entry::Own, end_as) => {
-                task::swap(&mut self.own);
+                task::leave(&mut self.own);
                 if let Some(status) = end_as {
                     self.end_away(status);
                 }
@@ -232,19 +227,32 @@ impl CarriedSpan {
 
     #[inline]
     fn pause(&self, before: SpanNumber) {
-        task::with(|task| {
-            task.spans.as_mut()?.set_current(before);
-            Some(())
-        });
+        if let Some(place) = &self.place {
+            let paused = in_task_of(&place.trace, |spans| Some(spans.set_current(before)));
+            if paused.is_none() {
+                self.uncover(before);
+            }
+        }
+    }
+
+    /// Pauses after something was laid over the task and left there.
+    #[cold]
+    fn uncover(&self, before: SpanNumber) {
+        #[cfg(feature = "tracing")]
+        if let Some(place) = &self.place {
+            let pause = |spans: &mut TaskSpans| Some(spans.set_current(before));
+            while in_task_of(&place.trace, pause).is_none() && task::lift() {}
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = before;
     }
 
     #[inline(never)]
     fn end_here(&mut self, before: SpanNumber, status: SpanStatus) {
+        self.pause(before);
         self.stage = Stage::Idle;
         task::with(|task| {
-            let spans = task.spans.as_mut()?;
-            spans.set_current(before);
-            spans.end(self.place.take()?, status);
+            task.spans.as_mut()?.end(self.place.take()?, status);
             Some(())
         });
         self.own = None;

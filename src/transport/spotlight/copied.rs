@@ -16,12 +16,14 @@ use crate::transport::{Build, Built, Payload};
 pub(super) struct Copied {
     spans: u32,
     size: usize,
+    takes_long: bool,
     built: Shared<BoxFuture<'static, Built>>,
 }
 
 impl Copied {
     pub(super) fn new(payload: Box<dyn Payload>) -> Self {
         let (spans, size) = (payload.spans(), payload.size());
+        let takes_long = payload.takes_long();
         let built = async {
             match payload.build() {
                 Build::Ready(built) => built,
@@ -38,6 +40,7 @@ impl Copied {
         Self {
             spans,
             size,
+            takes_long,
             built: built.boxed().shared(),
         }
     }
@@ -50,6 +53,10 @@ impl Payload for Copied {
 
     fn size(&self) -> usize {
         self.size
+    }
+
+    fn takes_long(&self) -> bool {
+        self.takes_long
     }
 
     fn build(self: Box<Self>) -> Build {

@@ -26,6 +26,7 @@ use self::worker::Worker;
 use super::Payload;
 use super::http::HttpConfig;
 use crate::protocol::ClientReport;
+use crate::scope::hidden;
 
 /// The way to Spotlight's sidecar, the process that takes envelopes.
 ///
@@ -153,7 +154,7 @@ impl Sidecar {
 /// Starts a worker, which ends with its queue.
 fn start_worker(config: &HttpConfig, runtime: &Handle) -> UnboundedSender<Message> {
     let (sender, queue) = mpsc::unbounded_channel();
-    drop(runtime.spawn(Worker::new(config.clone()).run(queue)));
+    drop(runtime.spawn(hidden(Worker::new(config.clone()).run(queue))));
     sender
 }
 

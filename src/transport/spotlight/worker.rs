@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::{Content, Message};
 use crate::diagnostics::{self, Topic};
 use crate::protocol::Envelope;
+use crate::scope::hidden_work;
 use crate::transport::encode::Prepared;
 use crate::transport::http::{Failure, HttpClient, HttpConfig};
 use crate::transport::upload::make_client;
@@ -93,12 +94,12 @@ impl Content {
             Build::Ready(built) => Ok(write(built)),
             Build::Pending(building) => Err(building),
         };
-        let building = match spawn_blocking(at_once).await.ok()? {
+        let building = match spawn_blocking(hidden_work(at_once)).await.ok()? {
             Ok(body) => return body,
             Err(building) => AssertUnwindSafe(building).catch_unwind(),
         };
         let built = timeout(LONGEST_BUILD, building).await.ok()?.ok()?;
-        spawn_blocking(|| write(built)).await.ok()?
+        spawn_blocking(hidden_work(|| write(built))).await.ok()?
     }
 }
 

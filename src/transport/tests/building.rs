@@ -1,10 +1,11 @@
 //! Payloads that take their time to be built.
 
 use std::future::pending;
+use std::sync::mpsc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::server::{Act, OK};
 use super::*;
@@ -41,6 +42,46 @@ fn built() -> Built {
         transaction: Ok(Box::new(transaction("slow".to_owned()))),
         removed: Vec::new(),
     }
+}
+
+/// A small payload that blocks the thread on which it is built.
+struct Blocking {
+    began: oneshot::Sender<()>,
+    go: mpsc::Receiver<()>,
+}
+
+impl Payload for Blocking {
+    fn spans(&self) -> u32 {
+        3
+    }
+
+    fn size(&self) -> usize {
+        100
+    }
+
+    fn takes_long(&self) -> bool {
+        true
+    }
+
+    fn build(self: Box<Self>) -> Build {
+        self.began.send(()).unwrap();
+        self.go.recv_timeout(LONG).unwrap();
+        Build::Ready(built())
+    }
+}
+
+#[tokio::test]
+async fn what_takes_long_is_built_away_from_the_runtime() {
+    let server = Server::start(|_| OK);
+    let transport = connect(&server);
+    let (began, has_begun) = oneshot::channel();
+    let (go, wait) = mpsc::channel();
+    transport.submit(Box::new(Blocking { began, go: wait }));
+    // There is one thread, and this is it.
+    has_begun.await.unwrap();
+    go.send(()).unwrap();
+    let report = transport.close(LONG).await;
+    assert_eq!(report.transactions.accepted, 1);
 }
 
 /// What is written by the worker itself, and what by a thread that may block.

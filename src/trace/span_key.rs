@@ -1,0 +1,306 @@
+//! Spans by numbers, for those who have no room for more.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::{mem, thread};
+
+use super::Trace;
+use super::attributes::Kind;
+use super::callsite::{self, Callsite};
+use super::context::Context;
+use super::record::{Change, Record, SpanNumber};
+use super::span::{Place, Span};
+use super::span_builder::SpanBuilder;
+use super::task::{TaskSpans, drop_status};
+use crate::clock::Ticks;
+use crate::protocol::SpanStatus;
+use crate::scope::task::{self, TaskScope};
+
+/// Names a span, without holding on to anything of its trace.
+///
+/// In a task that records the trace the numbers are enough. Elsewhere the trace is looked up. It
+/// is there until all spans that are named have ended, as [`end`](Self::end) has to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SpanKey {
+    /// The number that the trace's span ids are made of, which no other trace has.
+    pub(crate) trace: u64,
+    /// The span's number or, if it is not recorded, that of the nearest above which is.
+    pub(crate) number: u64,
+    pub(crate) recorded: bool,
+}
+
+impl SpanKey {
+    /// Starts a span below the current one. `None` where there is none.
+    #[inline]
+    pub(crate) fn start(
+        op: &'static str,
+        origin: &'static str,
+        callsite: Callsite,
+    ) -> Option<Self> {
+        task::with(|task| {
+            let spans = task.spans.as_mut()?;
+            spans.trace().list();
+            let started = spans.record(|parent| {
+                let (op, name) = (op.into(), callsite.name().into());
+                let mut record = Record::new(op, name, origin, parent, Ticks::now());
+                record.callsite = Some(callsite);
+                record
+            });
+            spans.count_open_keys(1);
+            Some(Self {
+                trace: spans.trace().id_seed,
+                number: started.unwrap_or_else(|| spans.current()).bits(),
+                recorded: started.is_some(),
+            })
+        })
+    }
+
+    /// Starts a span below this one. `None` if its trace is gone.
+    pub(crate) fn start_child(
+        self,
+        op: &'static str,
+        origin: &'static str,
+        callsite: Callsite,
+    ) -> Option<Self> {
+        if let Some(before) = self.enter() {
+            let started = Self::start(op, origin, callsite);
+            self.leave(before);
+            return started;
+        }
+        let parent = self.span()?.place?;
+        let mut builder = SpanBuilder::new(op.into(), callsite.name().into()).origin(origin);
+        let child = Span {
+            place: Some(builder.start_below(parent)),
+        };
+        child.set_callsite(callsite);
+        let key = child.key()?;
+        child.place?.trace.count_open_keys(1);
+        Some(key)
+    }
+
+    /// Makes it the current span, if the current task records its trace, and tells which was.
+    #[inline]
+    pub(crate) fn enter(self) -> Option<u64> {
+        self.with_spans(|spans| Some(spans.set_current(self.span_number()).bits()))
+    }
+
+    /// Makes the span current again that was before, unless another one is current by now.
+    #[inline]
+    pub(crate) fn leave(self, before: u64) {
+        self.with_spans(|spans| {
+            if spans.current() == self.span_number() {
+                spans.set_current(SpanNumber::from_bits(before));
+            }
+            Some(())
+        });
+    }
+
+    /// A scope in which it is the current span.
+    pub(crate) fn open(self) -> Option<Box<TaskScope>> {
+        let place = self.span()?.place?;
+        Some(Context::below(&place).open())
+    }
+
+    /// A handle to the span, if its trace is still there.
+    pub(crate) fn span(self) -> Option<Span> {
+        let here = self.with_spans(|spans| Some(Arc::clone(spans.trace())));
+        let trace = here.or_else(|| traces().get(&self.trace)?.found.upgrade())?;
+        let number = self.span_number();
+        Some(Span {
+            place: Some(Place {
+                number,
+                recorded: self.recorded,
+                is_root: number == trace.root,
+                trace,
+            }),
+        })
+    }
+
+    /// Something in it failed: unless a status is set, that is its status.
+    pub(crate) fn fail(self) {
+        self.change(Change::Failed);
+    }
+
+    /// Ends the span, with the status of one that is dropped here. There is no more use for the key.
+    #[inline]
+    pub(crate) fn end(self) {
+        let ended = self.with_spans(|spans| {
+            spans.count_open_keys(-1);
+            if self.recorded {
+                let status = match thread::panicking() {
+                    true => SpanStatus::InternalError,
+                    false => spans.dropped_as(),
+                };
+                let number = self.span_number();
+                let change = Change::End(Ticks::now(), status);
+                let home = spans.home_of(number);
+                match home.and_then(|home| home.records.get_mut(number.index())) {
+                    Some(record) => record.apply(change),
+                    None => spans.trace().change_away(number, change),
+                }
+            }
+            Some(())
+        });
+        if ended.is_none() {
+            self.end_away();
+        }
+    }
+
+    #[cold]
+    fn end_away(self) {
+        if let Some(place) = self.span().and_then(|span| span.place) {
+            place.end(Ticks::now(), drop_status());
+            place.trace.count_open_keys(-1);
+        }
+    }
+
+    #[inline]
+    fn change(self, change: Change) {
+        if !self.recorded {
+            return;
+        }
+        let mut change = Some(change);
+        let number = self.span_number();
+        self.with_spans(|spans| {
+            let record = spans.home_of(number)?.records.get_mut(number.index())?;
+            record.apply(change.take()?);
+            Some(())
+        });
+        if let Some(change) = change {
+            self.change_away(change);
+        }
+    }
+
+    #[cold]
+    fn change_away(self, change: Change) {
+        if let Some(place) = self.span().and_then(|span| span.place) {
+            place.trace.change_away(place.number, change);
+        }
+    }
+
+    /// Calls `f` if the current task records the span's trace.
+    #[inline]
+    fn with_spans<R>(self, f: impl FnOnce(&mut TaskSpans) -> Option<R>) -> Option<R> {
+        task::with(|task| {
+            let spans = task.spans.as_mut()?;
+            if spans.trace().id_seed == self.trace {
+                f(spans)
+            } else {
+                None
+            }
+        })
+    }
+
+    #[inline]
+    fn span_number(self) -> SpanNumber {
+        SpanNumber::from_bits(self.number)
+    }
+}
+
+impl Span {
+    /// Sets what is known of where it is described.
+    pub(crate) fn set_callsite(&self, callsite: Callsite) {
+        for (key, value) in callsite::attributes(callsite) {
+            self.set_data(key, value);
+        }
+    }
+
+    /// Links it to a span that has caused it without being above it.
+    pub(crate) fn follows_from(&self, cause: &Self) {
+        if let (Some(place), Some(cause)) = (self.recorded(), &cause.place) {
+            let trace_id = cause.trace.trace_id;
+            let span_id = cause.trace.span_id(cause.number);
+            // Under a key of its own, as setting one again replaces it.
+            let key = format!("{trace_id}-{span_id}");
+            place.set(Kind::Link, key.into(), &[]);
+        }
+    }
+
+    /// What finds the span again, `None` outside of any transaction.
+    pub(crate) fn key(&self) -> Option<SpanKey> {
+        let place = self.place.as_ref()?;
+        place.trace.list();
+        Some(SpanKey {
+            trace: place.trace.id_seed,
+            number: place.number.bits(),
+            recorded: place.recorded,
+        })
+    }
+}
+
+impl Trace {
+    /// Has the trace found by its number from now on.
+    #[inline]
+    fn list(self: &Arc<Self>) {
+        if !self.listed.is.load(Ordering::Relaxed) {
+            self.list_now();
+        }
+    }
+
+    #[cold]
+    fn list_now(self: &Arc<Self>) {
+        let trace = Listing {
+            found: Arc::downgrade(self),
+            kept: None,
+        };
+        traces().entry(self.id_seed).or_insert(trace);
+        self.listed.is.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts open spans that are known by their keys, and keeps the trace as long as there are any.
+    ///
+    /// Tasks count for themselves and tell it when they end. As long as there are tasks that have
+    /// not, the count may be wrong, but then it is they who keep the trace.
+    #[cold]
+    pub(super) fn count_open_keys(self: &Arc<Self>, change: i64) {
+        let mut traces = traces();
+        let open = self.listed.open.fetch_add(change, Ordering::Relaxed) + change;
+        let Some(listing) = traces.get_mut(&self.id_seed) else {
+            return;
+        };
+        let kept = (open > 0).then(|| Arc::clone(self));
+        let not_kept = mem::replace(&mut listing.kept, kept);
+        // It may be the end of the trace, which then takes it out of the list.
+        drop(traces);
+        drop(not_kept);
+    }
+}
+
+/// How a trace is found by its number, until it ends.
+pub(super) struct Listed {
+    number: u64,
+    is: AtomicBool,
+    /// How many of its spans are open that are known by their keys, as far as tasks have told.
+    open: AtomicI64,
+}
+
+impl Listed {
+    pub(super) fn new(number: u64) -> Self {
+        Self {
+            number,
+            is: AtomicBool::new(false),
+            open: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        if *self.is.get_mut() {
+            traces().remove(&self.number);
+        }
+    }
+}
+
+/// A trace in the list.
+struct Listing {
+    found: Weak<Trace>,
+    /// For spans that are open and whose tasks have ended.
+    kept: Option<Arc<Trace>>,
+}
+
+fn traces() -> MutexGuard<'static, HashMap<u64, Listing>> {
+    static TRACES: LazyLock<Mutex<HashMap<u64, Listing>>> = LazyLock::new(Mutex::default);
+    TRACES.lock().unwrap_or_else(PoisonError::into_inner)
+}
