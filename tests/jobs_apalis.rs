@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use apalis::prelude::*;
@@ -437,6 +437,47 @@ on_both! {
     }
 
     #[tokio::test]
+    async fn metadata_of_others_stays_and_garbage_is_ignored(jobs) {
+        let (client, sent) = client();
+        let tenant = [("tenant", "3"), ("baggage", "vendor=1"), ("sentry-trace", "old")];
+        let task = TaskBuilder::new(Job::Succeed).with_metadata(MetadataStore::from_iter(tenant));
+        let pushing = async { jobs.push_traced(task.build()).await.unwrap() };
+        pushing.in_transaction("task", "enqueue").with_client(&client).await;
+        for time in ["NaN", "-1", "1e300", "yesterday", ""] {
+            let garbage = [
+                ("sentry-trace", "00000000000000000000000000000000-0000000000000000-1"),
+                ("baggage", "=,;%%%"),
+                ("sentry-task-enqueued-time", time),
+            ];
+            let metadata = MetadataStore::from_iter(garbage);
+            let task = TaskBuilder::new(Job::Succeed).with_metadata(metadata);
+            jobs.push_task(task.build()).await.unwrap();
+        }
+        let seen = Seen::default();
+        let worker = WorkerBuilder::new("worker")
+            .backend(jobs.clone())
+            .on_event(stop_after(6))
+            .layer(WorkerLayer::new().with_client(&client))
+            .data(Arc::clone(&seen))
+            .build(async |_: Job, metadata: MetadataStore, seen: Data<Seen>| {
+                seen.lock().unwrap().push(metadata);
+            });
+        run(worker.run()).await;
+
+        let sent = sent.take();
+        let trace_id = sent[0].contexts.trace.trace_id;
+        let seen = seen.lock().unwrap();
+        let traced = seen.iter().find(|one| one.get("tenant") == Some("3")).unwrap();
+        assert!(traced["sentry-trace"].starts_with(&trace_id.to_string()), "{traced:?}");
+        assert!(traced["baggage"].starts_with("vendor=1,sentry-"), "{traced:?}");
+        let (continued, alone): (Vec<_>, Vec<_>) =
+            sent[1..].iter().partition(|one| one.contexts.trace.trace_id == trace_id);
+        assert_eq!((continued.len(), alone.len()), (1, 5));
+        assert!(alone.iter().all(|one| one.contexts.trace.parent_span_id.is_none()));
+        assert!(alone.iter().all(|one| status(one) == SpanStatus::Ok));
+    }
+
+    #[tokio::test]
     async fn many_are_pushed_at_once(jobs) {
         let (client, sent) = client();
         let pushing = async {
@@ -622,6 +663,9 @@ async fn what_is_not_pushed_ends_as_what_it_is() {
         format!("task enqueue (ok)\n{failed}{cancelled}")
     );
 }
+
+/// What handlers found in the metadata of their tasks.
+type Seen = Arc<Mutex<Vec<MetadataStore>>>;
 
 /// What [`TaskSinkExt::push_traced`] puts into the metadata, by hand.
 struct ByHand;

@@ -609,6 +609,22 @@ async fn a_thousand_messages_do_not_mix() {
 }
 
 #[test]
+fn a_sampler_decides_by_what_is_known() {
+    let options = Options::disabled().traces_sampler(|context| {
+        let tries = context.attribute("messaging.message.retry.count");
+        f64::from(u8::from(tries == Some(&Value::from(1))))
+    });
+    let (client, sent) = taskspan::test::client(options);
+    for tries in 0..3 {
+        let message = Message::new("nats", "orders").retry_count(tries);
+        let processing = message.process(&Headers(None)).instrument(async {});
+        let processing = futures_util::FutureExt::now_or_never(processing.with_client(&client));
+        processing.unwrap();
+    }
+    assert_eq!(sent.take().len(), 1);
+}
+
+#[test]
 fn an_unsampled_message_costs_its_headers_only() {
     let (client, _) = taskspan::test::client(Options::disabled().traces_sample_rate(0.0));
     let runtime = tokio::runtime::Builder::new_current_thread()

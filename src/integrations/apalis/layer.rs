@@ -12,8 +12,9 @@ use crate::client::Client;
 use crate::scope::task;
 use crate::trace::OpenScope;
 
-/// Makes a transaction of each run of a task. See the [module](crate::apalis) for an example, and for its
-/// place among other layers.
+/// Makes a transaction of each run of a task.
+///
+/// See the [module](crate::apalis) for an example, and for its place among other layers.
 #[derive(Clone, Debug)]
 pub struct WorkerLayer {
     client: Option<Client>,

@@ -1,8 +1,9 @@
 //! The layer of [apalis](https://docs.rs/apalis): jobs as transactions.
 //!
 //! Who enqueues a job pushes it with [`push_traced`](TaskSinkExt::push_traced): a span
-//! `queue.publish`, and the trace in the task's metadata. [`WorkerLayer`] makes a transaction
-//! `queue.process` of each run of it, in that trace and below that span.
+//! `queue.publish`, and the trace as `sentry-trace` and `baggage` in the task's metadata.
+//! [`WorkerLayer`] makes a transaction `queue.process` of each run of it, in that trace and below
+//! that span.
 //!
 //! ```
 //! use apalis::prelude::*;
@@ -47,7 +48,7 @@
 //! Transactions are named by the type of the job, which is also what storages call their queues
 //! unless they are told otherwise. They know the id of the task, the worker, the queue if the storage
 //! says it, how often the task was tried before, and how long it has waited since it was pushed or,
-//! if that was later, due.
+//! if that was later, first due.
 //!
 //! # The place of the layer
 //!
@@ -109,13 +110,12 @@ const READY_AT: &str = "sentry-task-enqueued-time";
 /// Notes from when on a task waits that is pushed now: at once, or when it is due.
 fn note_ready_at(metadata: &mut MetadataStore, run_at: Option<Duration>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let ready_at = Some(now.unwrap_or_default())
-        .max(run_at)
-        .unwrap_or_default();
+    let ready_at = now.unwrap_or_default().max(run_at.unwrap_or_default());
     metadata.replace(READY_AT, format!("{:.6}", ready_at.as_secs_f64()));
 }
 
-/// From when on a task waited, if it is known. Storages that put it off know better.
+/// From when on a task waited, if it is known: from what was noted, or what the storage says if it
+/// has put the task off since.
 fn ready_at(task: &ExecutionContext) -> Option<SystemTime> {
     let noted = task.metadata().get(READY_AT);
     let noted = noted.and_then(|text| Duration::try_from_secs_f64(text.parse().ok()?).ok());

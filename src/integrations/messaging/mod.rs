@@ -107,13 +107,13 @@
 //! # let _ = (publish_order, process_order);
 //! ```
 //!
-//! What JetStream knows of a message is in its `info()`: `retry_count(info.delivered - 1)`,
-//! `published_at(info.published.into())`, and the stream's sequence number for the
-//! [`id`](Message::id).
+//! What JetStream knows of a message is in its `info()`: `delivered` is one more than the
+//! [`retry_count`](Message::retry_count), [`published_at`](Message::published_at) takes
+//! `published.into()`, and `stream_sequence` is its [`id`](Message::id).
 //!
 //! The trace is put there also where nothing is recorded, so that who processes the message knows
-//! what was decided. Options for targets are about URLs and leave messages alone. Headers that are
-//! malformed are as good as none.
+//! what was decided. [`trace_propagation_targets`](crate::Options::trace_propagation_targets) are
+//! about URLs, and leave messages alone. Headers that are malformed are as good as none.
 //!
 //! # Batches
 //!
