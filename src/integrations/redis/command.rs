@@ -1,10 +1,11 @@
 //! What may be told of a command: its name, its keys, and never a value.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::{iter, str};
 
 use redis::{Arg, Cmd};
+
+use crate::fields::shortened;
 
 /// A command on its way to the server.
 pub(super) struct Command<'a> {
@@ -315,13 +316,9 @@ pub(super) fn number(arg: &[u8]) -> Option<u64> {
 
 /// A key as text. Of a long one it is the beginning.
 fn key_text(key: &[u8]) -> String {
-    // So many bytes are at least a character each, and those that were cut are not told.
-    let cut = &key[..key.len().min(4 * MAX_KEY_CHARACTERS)];
-    let text = String::from_utf8_lossy(cut);
-    match text.char_indices().nth(MAX_KEY_CHARACTERS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => Cow::into_owned(text),
-    }
+    // So many bytes are more characters than are told. Nobody looks at a megabyte of them.
+    let enough = key.len().min(4 * (MAX_KEY_CHARACTERS + 1));
+    shortened(&String::from_utf8_lossy(&key[..enough]), MAX_KEY_CHARACTERS)
 }
 
 /// A word of a command in upper case, unless it is none.
@@ -416,6 +413,8 @@ mod tests {
         let long = "é".repeat(100_000);
         let expected = format!("GET {}…", "é".repeat(200));
         assert_eq!(described(&command(&["GET", &long])), expected);
+        let expected = format!("GET {}…", "🦀".repeat(200));
+        assert_eq!(described(&command(&["GET", &"🦀".repeat(201)])), expected);
         let expected = format!("GET {}", "é".repeat(200));
         assert_eq!(described(&command(&["GET", &"é".repeat(200)])), expected);
 
