@@ -25,6 +25,14 @@ pub(crate) fn origin(origin: Cow<'static, str>) -> Cow<'static, str> {
     replaced.map(|c| if valid(c) { c } else { '_' }).collect()
 }
 
+/// The beginning of a text that is longer than this, with a mark in the place of its end.
+pub(crate) fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// The first characters of a text.
 fn cut(text: Cow<'static, str>, max_chars: usize) -> Cow<'static, str> {
     match text.char_indices().nth(max_chars) {

@@ -19,6 +19,7 @@ use self::traces::Traces;
 use crate::contexts;
 use crate::diagnostics::{self, Topic};
 use crate::dsn::{Dsn, ParseDsnError};
+use crate::fields::shortened;
 use crate::filter::Filters;
 use crate::protocol::Breadcrumb;
 use crate::scope::MAX_BREADCRUMBS;
@@ -476,7 +477,7 @@ impl OptionsError {
         };
         Self {
             field,
-            value: shortened(&value),
+            value: shortened(&value, MAX_SHOWN),
             kind,
         }
     }
@@ -615,14 +616,6 @@ fn redacted(text: &str) -> Cow<'_, str> {
     match text[keys..].find(':') {
         Some(colon) => Cow::Owned(format!("{}:***", &text[..keys + colon])),
         None => Cow::Borrowed(text),
-    }
-}
-
-/// Cuts a value to a length that can be shown.
-fn shortened(value: &str) -> String {
-    match value.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
     }
 }
 

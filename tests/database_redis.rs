@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use deadpool_redis::{Config, Runtime};
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
-use redis::{AsyncCommands, AsyncConnectionConfig, Client, RedisResult, Script, Value, cmd, pipe};
+use redis::{
+    AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult, Script, Value,
+    cmd, pipe,
+};
 use serde_json::{Value as Json, json};
 use taskspan::protocol::{Span, Transaction};
 use taskspan::redis::{Connection, ConnectionLayer};
@@ -158,11 +161,11 @@ async fn each_kind_of_connection_is_the_same() {
     }
     assert_eq!(pool.status().size, 1, "it went back to the pool");
 
-    // One around another is two spans, for those who do that.
-    let twice = Connection::new(multiplexed);
-    assert_eq!(twice.get_ref().get_db(), 0);
-    let (_, transaction) = recorded(use_it(twice.into_inner())).await;
-    assert_eq!(lines(&transaction), expected);
+    // The connection inside is there for those who ask, and keeps its commands to itself.
+    assert_eq!(multiplexed.get_ref().get_db(), 0);
+    let (result, transaction) = recorded(use_it(multiplexed.into_inner())).await;
+    result.unwrap();
+    assert!(lines(&transaction).is_empty());
 }
 
 #[tokio::test]
@@ -179,6 +182,15 @@ async fn database_and_server_are_told() {
     assert_eq!(told(span, "db.namespace"), "3");
     assert_eq!(told(span, "server.address"), "127.0.0.1");
     assert_eq!(told(span, "server.port"), server.address.port());
+    assert!(!text(&transaction).contains("secret"));
+
+    let socket = "redis+unix:///run/redis.sock?pass=secret";
+    let layer = ConnectionLayer::new().server(&socket.into_connection_info().unwrap());
+    let mut redis = layer.layer(redis.into_inner());
+    let (result, transaction) = recorded(redis.exists::<_, bool>("a")).await;
+    assert!(!result.unwrap());
+    let span = only(&transaction);
+    assert_eq!(told(span, "server.address"), "/run/redis.sock");
     assert!(!text(&transaction).contains("secret"));
 }
 
@@ -312,6 +324,30 @@ async fn pipelines_are_one_span() {
     let expected = pipe().exec_async(&mut bare).await;
     assert_eq!(result.is_ok(), expected.is_ok());
     assert_eq!(only(&transaction).description, "");
+}
+
+#[tokio::test]
+async fn iterators_are_a_span_for_each_batch() {
+    let server = Server::start();
+    let mut redis = Connection::new(server.connect().await);
+    let work = async {
+        let fields: Vec<_> = (0..1_000).map(|number| (number, "value")).collect();
+        redis.hset_multiple::<_, _, _, ()>("h", &fields).await?;
+        let mut pairs = redis.hscan::<_, (usize, String)>("h").await?;
+        let mut sum = 0;
+        while let Some(pair) = pairs.next_item().await {
+            sum += pair?.0;
+        }
+        RedisResult::Ok(sum)
+    };
+    let (result, transaction) = recorded(work).await;
+    assert_eq!(result.unwrap(), 499_500);
+    let spans = lines(&transaction);
+    assert_eq!(spans[0], "db.redis HMSET h ? (ok)");
+    assert!(spans.len() > 10, "{spans:?}");
+    for span in &spans[1..] {
+        assert_eq!(span, "db.redis HSCAN h ? (ok)");
+    }
 }
 
 #[tokio::test]
@@ -869,6 +905,15 @@ async fn errors_are_those_of_redis() {
     let span = only(&transaction);
     assert_eq!(status(span), "internal_error");
     assert_eq!(told(span, "db.response.status_code"), "WRONGTYPE");
+
+    let mut limit = cmd("CONFIG");
+    limit.arg(&["SET", "maxmemory", "1"]);
+    limit.exec_async(&mut bare).await.unwrap();
+    let (result, transaction) = recorded(redis.set::<_, _, Value>("b", 1)).await;
+    result.unwrap_err();
+    let span = only(&transaction);
+    assert_eq!(status(span), "resource_exhausted");
+    assert_eq!(told(span, "db.response.status_code"), "OOM");
 
     // What the program can't read was a reply all the same.
     let (result, transaction) = recorded(redis.get::<_, u32>("a")).await;

@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Output};
 
 use super::command::AsStd;
 use super::environment::with_trace;
+use crate::fields::shortened;
 use crate::integrations::call::begin;
 use crate::protocol::SpanStatus;
 use crate::scope::task;
@@ -174,11 +175,7 @@ fn file_name(program: &OsStr) -> String {
 
 /// The beginning of an argument.
 fn cut(argument: &OsStr) -> String {
-    let text = argument.to_string_lossy();
-    match text.char_indices().nth(MAX_CHARACTERS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into_owned(),
-    }
+    shortened(&argument.to_string_lossy(), MAX_CHARACTERS)
 }
 
 /// How many arguments are told.

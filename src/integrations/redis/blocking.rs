@@ -4,12 +4,14 @@
 
 use redis::{Cmd, ConnectionLike, RedisResult, Value};
 
-use super::command::{Command, number};
+use super::call::Call;
+use super::command::Command;
 use super::connection::Connection;
+use super::keys::number;
 
 impl<C: ConnectionLike> ConnectionLike for Connection<C> {
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
-        let call = self.layer.begin(|| cmd.into(), self.inner.get_db());
+        let call = Call::begin(&self.layer, self.inner.get_db(), || cmd.into());
         let mut send = || self.inner.req_command(cmd);
         match call {
             None => send(),
@@ -21,7 +23,7 @@ impl<C: ConnectionLike> ConnectionLike for Connection<C> {
 
     fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
         let command = || Commands(cmd).next().unwrap_or_else(Command::unknown);
-        let call = self.layer.begin(command, self.inner.get_db());
+        let call = Call::begin(&self.layer, self.inner.get_db(), command);
         let mut send = || self.inner.req_packed_command(cmd);
         match call {
             None => send(),
@@ -40,9 +42,7 @@ impl<C: ConnectionLike> ConnectionLike for Connection<C> {
         let length = if is_transaction { offset - 1 } else { count };
         let commands = || Commands(cmd).skip(usize::from(is_transaction)).take(length);
         let database = self.inner.get_db();
-        let call = self
-            .layer
-            .begin_pipeline(commands, length, is_transaction, database);
+        let call = Call::begin_pipeline(&self.layer, database, commands, length, is_transaction);
         let mut send = || self.inner.req_packed_commands(cmd, offset, count);
         match call {
             None => send(),

@@ -2,7 +2,8 @@
 
 use redis::Value;
 
-use super::command::{Command, number};
+use super::command::Command;
+use super::keys::number;
 use crate::trace::Span;
 
 /// What a command does with a cache.

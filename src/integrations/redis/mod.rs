@@ -103,8 +103,12 @@
 
 mod blocking;
 mod cache;
+mod call;
 mod command;
 mod connection;
+mod keys;
+mod layer;
 mod status;
 
-pub use self::connection::{Connection, ConnectionLayer};
+pub use self::connection::Connection;
+pub use self::layer::ConnectionLayer;
