@@ -666,7 +666,10 @@ mod tests {
         assert_eq!(options.sample_rate(), None);
         assert_eq!(options.max_spans, 1_000);
         #[cfg(feature = "_call-sites")]
-        assert_eq!(options.call_site_threshold, Some(Duration::from_millis(100)));
+        assert_eq!(
+            options.call_site_threshold,
+            Some(Duration::from_millis(100))
+        );
         assert!(!options.debug);
         assert!(options.send_client_reports);
         assert!(!options.send_default_pii);

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Pg};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, Row, SqlStr};
 use taskspan::local::Receiver;
 use taskspan::protocol::{Span, Transaction};
 use taskspan::sqlx::{Connection, Driver, Pool};
@@ -98,7 +98,8 @@ const LITERAL: &str = "secret-in-the-text";
 const SOON: Duration = Duration::from_secs(20);
 
 behaviours!(on_sqlite, Sqlite, first: "$1",
-    slow: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) SELECT max(i) FROM n");
+    slow: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) \
+        SELECT max(i) FROM n");
 behaviours!(on_postgres, Pg, first: "$1", slow: "SELECT 1 FROM pg_sleep(0.12)");
 behaviours!(on_mariadb, MySql, first: "?", slow: "SELECT SLEEP(0.12)");
 

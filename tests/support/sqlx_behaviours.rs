@@ -113,41 +113,45 @@ macro_rules! behaviours {
 
             async fn other_ways_to_ask(pool: &TestedPool) {
                 let (_, transaction) = queries(async {
-                            let scalar: String =
-                                sqlx::query_scalar(BY_ID).bind(1).fetch_one(pool).await.unwrap();
-                            assert_eq!(scalar, "one");
-                            let typed: Vec<(i32, String)> =
-                                sqlx::query_as("SELECT id, name FROM items ORDER BY id").fetch_all(pool).await.unwrap();
-                            assert_eq!(typed[2], (3, "three".to_owned()));
-                            let mapped = sqlx::query("SELECT id FROM items ORDER BY id").map(|row: <$db as sqlx::Database>::Row| row.get::<i32, _>(0));
-                            assert_eq!(mapped.fetch_all(pool).await.unwrap(), [1, 2, 3]);
-                            let both = "DELETE FROM items WHERE name = 'secret-in-the-text'; DELETE FROM items WHERE id = 7";
-                            sqlx::raw_sql(both).execute(pool).await.unwrap();
-                            let text = AssertSqlSafe(format!("SELECT name FROM items WHERE id = 3 OR name = '{LITERAL}'"));
-                            assert_eq!(pool.fetch_all(text).await.unwrap().len(), 1);
+                    let scalar = sqlx::query_scalar(BY_ID).bind(1).fetch_one(pool);
+                    let scalar: String = scalar.await.unwrap();
+                    assert_eq!(scalar, "one");
+                    let typed = sqlx::query_as("SELECT id, name FROM items ORDER BY id");
+                    let typed: Vec<(i32, String)> = typed.fetch_all(pool).await.unwrap();
+                    assert_eq!(typed[2], (3, "three".to_owned()));
+                    let id = |row: <$db as sqlx::Database>::Row| row.get::<i32, _>(0);
+                    let mapped = sqlx::query("SELECT id FROM items ORDER BY id").map(id);
+                    assert_eq!(mapped.fetch_all(pool).await.unwrap(), [1, 2, 3]);
+                    let both = "DELETE FROM items WHERE id = 7; DELETE FROM items WHERE id = 8";
+                    sqlx::raw_sql(both).execute(pool).await.unwrap();
+                    let text = format!("SELECT * FROM items WHERE id = 3 OR name = '{LITERAL}'");
+                    let rows = pool.fetch_all(AssertSqlSafe(text)).await.unwrap();
+                    assert_eq!(rows.len(), 1);
 
-                            let mut connection = pool.acquire().await.unwrap();
-                            let prepared = connection.prepare(sqlx::SqlStr::from_static(BY_ID)).await.unwrap();
-                            let query = sqlx::Statement::query(&prepared).bind(1);
-                            assert_eq!(query.fetch_one(&mut *connection).await.unwrap().get::<String, _>(0), "one");
-                            let description = pool.describe(sqlx::SqlStr::from_static("SELECT id FROM items")).await.unwrap();
-                            assert_eq!(description.columns().len(), 1);
-                        })
-                        .await;
+                    let mut connection = pool.acquire().await.unwrap();
+                    let prepared = connection.prepare(SqlStr::from_static(BY_ID));
+                    let prepared = prepared.await.unwrap();
+                    let query = sqlx::Statement::query(&prepared).bind(1);
+                    let row = query.fetch_one(&mut *connection).await.unwrap();
+                    assert_eq!(row.get::<String, _>(0), "one");
+                    let described = pool.describe(SqlStr::from_static("SELECT id FROM items"));
+                    assert_eq!(described.await.unwrap().columns().len(), 1);
+                })
+                .await;
                 let told = format!(
-                    "  db.query {BY_ID} (ok)\n\
-                            \x20 db.query SELECT id, name FROM items ORDER BY id (ok)\n\
-                            \x20 db.query SELECT id FROM items ORDER BY id (ok)\n\
-                            \x20 db.query DELETE FROM items WHERE name = ?; DELETE FROM items WHERE id = ? (ok)\n\
-                            \x20 db.query SELECT name FROM items WHERE id = ? OR name = ? (ok)\n\
-                            \x20 db {BY_ID} (ok)\n\
-                            \x20 db.query {BY_ID} (ok)\n\
-                            \x20 db SELECT id FROM items (ok)\n"
+                    "  db.query {BY_ID} (ok)
+  db.query SELECT id, name FROM items ORDER BY id (ok)
+  db.query SELECT id FROM items ORDER BY id (ok)
+  db.query DELETE FROM items WHERE id = ?; DELETE FROM items WHERE id = ? (ok)
+  db.query SELECT * FROM items WHERE id = ? OR name = ? (ok)
+  db {BY_ID} (ok)
+  db.query {BY_ID} (ok)
+  db SELECT id FROM items (ok)
+"
                 );
                 assert_eq!(below(&transaction), told);
-                let operations =
-                    [5, 7].map(|at: usize| data(&transaction.spans[at], "db.operation.name"));
-                assert_eq!(operations, [json!("PREPARE"), json!("DESCRIBE")]);
+                let operation = |at: usize| data(&transaction.spans[at], "db.operation.name");
+                assert_eq!([5, 7].map(operation), [json!("PREPARE"), json!("DESCRIBE")]);
             }
 
             async fn streams_last_until_their_end(pool: &TestedPool) {
@@ -163,7 +167,12 @@ macro_rules! behaviours {
                     async {}.in_span("work", "after").await;
                 })
                 .await;
-                let told = "  db.query SELECT * FROM items (ok)\n  work 1 (ok)\n  work 2 (ok)\n  work 3 (ok)\n  work after (ok)\n";
+                let told = "\
+                            \x20 db.query SELECT * FROM items (ok)\n\
+                            \x20 work 1 (ok)\n\
+                            \x20 work 2 (ok)\n\
+                            \x20 work 3 (ok)\n\
+                            \x20 work after (ok)\n";
                 assert_eq!(below(&transaction), told);
                 let [query, .., third, after] = &transaction.spans[..] else {
                     panic!();
@@ -221,9 +230,9 @@ macro_rules! behaviours {
                 .await;
                 let told = format!(
                     "  db.query {INSERT_TOLD} (already_exists)\n\
-                            \x20 db.query INSERT INTO items VALUES (?, NULL) (invalid_argument)\n\
-                            \x20 db.query SELECT * FROM nowhere (internal_error)\n\
-                            \x20 db.query SELEC ? (internal_error)\n"
+                                    \x20 db.query INSERT INTO items VALUES (?, NULL) (invalid_argument)\n\
+                                    \x20 db.query SELECT * FROM nowhere (internal_error)\n\
+                                    \x20 db.query SELEC ? (internal_error)\n"
                 );
                 assert_eq!(below(&transaction), told);
                 let codes: Vec<_> = transaction
@@ -255,18 +264,18 @@ macro_rules! behaviours {
                 })
                 .await;
                 let told = "\
-                            \x20 db.connection pool acquire (ok)\n\
-                            \x20 db.sql.transaction BEGIN (ok)\n\
-                            \x20 db.query DELETE FROM items WHERE id = ? (ok)\n\
-                            \x20 db.sql.transaction SAVEPOINT (ok)\n\
-                            \x20 db.query DELETE FROM items WHERE id = ? (ok)\n\
-                            \x20 db.sql.transaction ROLLBACK TO SAVEPOINT (ok)\n\
-                            \x20 db.sql.transaction SAVEPOINT (ok)\n\
-                            \x20 db.sql.transaction RELEASE SAVEPOINT (ok)\n\
-                            \x20 db.sql.transaction SAVEPOINT (ok)\n\
-                            \x20 db.sql.transaction ROLLBACK TO SAVEPOINT (aborted)\n\
-                            \x20 db.query SELECT count(*) FROM items (ok)\n\
-                            \x20 db.sql.transaction ROLLBACK (ok)\n";
+                                    \x20 db.connection pool acquire (ok)\n\
+                                    \x20 db.sql.transaction BEGIN (ok)\n\
+                                    \x20 db.query DELETE FROM items WHERE id = ? (ok)\n\
+                                    \x20 db.sql.transaction SAVEPOINT (ok)\n\
+                                    \x20 db.query DELETE FROM items WHERE id = ? (ok)\n\
+                                    \x20 db.sql.transaction ROLLBACK TO SAVEPOINT (ok)\n\
+                                    \x20 db.sql.transaction SAVEPOINT (ok)\n\
+                                    \x20 db.sql.transaction RELEASE SAVEPOINT (ok)\n\
+                                    \x20 db.sql.transaction SAVEPOINT (ok)\n\
+                                    \x20 db.sql.transaction ROLLBACK TO SAVEPOINT (aborted)\n\
+                                    \x20 db.query SELECT count(*) FROM items (ok)\n\
+                                    \x20 db.sql.transaction ROLLBACK (ok)\n";
                 assert_eq!(below(&transaction), told);
                 let span = &transaction.spans[1];
                 assert_eq!(data(span, "db.operation.name"), "BEGIN");
@@ -310,18 +319,18 @@ macro_rules! behaviours {
                 })
                 .await;
                 let told = "\
-                            \x20 db.sql.transaction BEGIN (ok)\n\
-                            \x20 db.query DELETE FROM items WHERE id = ? (ok)\n\
-                            \x20 db.sql.transaction ROLLBACK (aborted)\n\
-                            \x20 db.sql.transaction BEGIN (ok)\n\
-                            \x20 db.query DELETE FROM items (ok)\n\
-                            \x20 db.query SELEC ? (internal_error)\n\
-                            \x20 db.sql.transaction ROLLBACK (ok)\n\
-                            \x20 db.sql.transaction BEGIN (ok)\n\
-                            \x20 db.sql.transaction COMMIT (ok)\n\
-                            \x20 db.sql.transaction BEGIN (ok)\n\
-                            \x20 db.sql.transaction SAVEPOINT (internal_error)\n\
-                            \x20 db.sql.transaction COMMIT (ok)\n";
+                                    \x20 db.sql.transaction BEGIN (ok)\n\
+                                    \x20 db.query DELETE FROM items WHERE id = ? (ok)\n\
+                                    \x20 db.sql.transaction ROLLBACK (aborted)\n\
+                                    \x20 db.sql.transaction BEGIN (ok)\n\
+                                    \x20 db.query DELETE FROM items (ok)\n\
+                                    \x20 db.query SELEC ? (internal_error)\n\
+                                    \x20 db.sql.transaction ROLLBACK (ok)\n\
+                                    \x20 db.sql.transaction BEGIN (ok)\n\
+                                    \x20 db.sql.transaction COMMIT (ok)\n\
+                                    \x20 db.sql.transaction BEGIN (ok)\n\
+                                    \x20 db.sql.transaction SAVEPOINT (internal_error)\n\
+                                    \x20 db.sql.transaction COMMIT (ok)\n";
                 assert_eq!(below(&transaction), told);
                 assert_eq!(count(&mut pool.acquire().await.unwrap()).await, 3);
             }
@@ -391,14 +400,14 @@ macro_rules! behaviours {
                 })
                 .await;
                 let told = "\
-                            \x20 db.connection connect (ok)\n\
-                            \x20 db.query SELECT ? (ok)\n\
-                            \x20 db.connection pool acquire (ok)\n\
-                            \x20 db.query SELECT ? (ok)\n\
-                            \x20 db.connection pool acquire (ok)\n\
-                            \x20 db.query SELECT ? (ok)\n\
-                            \x20 db.sql.transaction BEGIN (ok)\n\
-                            \x20 db.sql.transaction ROLLBACK (ok)\n";
+                                    \x20 db.connection connect (ok)\n\
+                                    \x20 db.query SELECT ? (ok)\n\
+                                    \x20 db.connection pool acquire (ok)\n\
+                                    \x20 db.query SELECT ? (ok)\n\
+                                    \x20 db.connection pool acquire (ok)\n\
+                                    \x20 db.query SELECT ? (ok)\n\
+                                    \x20 db.sql.transaction BEGIN (ok)\n\
+                                    \x20 db.sql.transaction ROLLBACK (ok)\n";
                 assert_eq!(below(&transaction), told);
             }
 
@@ -437,12 +446,12 @@ macro_rules! behaviours {
                 })
                 .await;
                 let told = "\
-                            \x20 db.connection pool acquire (ok)\n\
-                            \x20 db.connection pool acquire (cancelled)\n\
-                            \x20 db.connection pool acquire (deadline_exceeded)\n\
-                            \x20 db.connection pool acquire (ok)\n\
-                            \x20 db.query SELECT ? (ok)\n\
-                            \x20 db.connection pool acquire (unavailable)\n";
+                                    \x20 db.connection pool acquire (ok)\n\
+                                    \x20 db.connection pool acquire (cancelled)\n\
+                                    \x20 db.connection pool acquire (deadline_exceeded)\n\
+                                    \x20 db.connection pool acquire (ok)\n\
+                                    \x20 db.query SELECT ? (ok)\n\
+                                    \x20 db.connection pool acquire (unavailable)\n";
                 assert_eq!(below(&transaction), told);
                 let (waited, query) = (&transaction.spans[3], &transaction.spans[4]);
                 let length = waited.timestamp.saturating_since(waited.start_timestamp);
@@ -539,9 +548,9 @@ macro_rules! behaviours {
                                 measure(|| drop($on.fetch_all(query()))).count_total,
                                 measure(|| drop($on.fetch_one(query()))).count_total,
                                 measure(|| drop($on.fetch_optional(query()))).count_total,
-                                measure(|| drop($on.prepare(sqlx::SqlStr::from_static(BY_ID))))
+                                measure(|| drop($on.prepare(SqlStr::from_static(BY_ID))))
                                     .count_total,
-                                measure(|| drop($on.describe(sqlx::SqlStr::from_static(BY_ID))))
+                                measure(|| drop($on.describe(SqlStr::from_static(BY_ID))))
                                     .count_total,
                             ]
                         };
@@ -580,7 +589,7 @@ macro_rules! behaviours {
                 empty();
                 let empty = measure(empty).count_total;
                 let mut least = [u64::MAX; 3];
-                // Other tasks of the pool come in between and allocate, so the least of many counts.
+                // Other tasks of the pool allocate in between, so the least of many counts.
                 for round in 0..2_000 {
                     let counted = [
                         measure(bare),
