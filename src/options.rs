@@ -281,11 +281,15 @@ impl Options {
     /// From which duration on queries and commands of databases say where in the program's code they
     /// were made, with `None` none do.
     ///
-    /// 100 ms by default. The span gets `code.function.name`, and where the program has debug
-    /// information, for which `debug = "line-tables-only"` is enough, `code.file.path` from the
-    /// folder of the package on and `code.line.number`. It is the innermost function that waits
-    /// for it and belongs to no library. Finding it out takes some microseconds
-    /// where the query ends; the rest is done in the background.
+    /// 100 ms by default. It is the innermost place that waits for it and belongs to no
+    /// library, as it stands when the query ends or is dropped. Spans say it as
+    /// `code.function.name`, and where the program has debug information as `code.file.path`, from
+    /// the folder of the package on, and `code.line.number`. With `debug = "line-tables-only"` in
+    /// its profile the names of asynchronous functions are not known; with `"limited"` all is.
+    ///
+    /// Where a query ends some microseconds are spent on it. Debug information is read in the
+    /// background, which takes up to seconds the first time; queries that end meanwhile say
+    /// nothing of their place. It is part of the features `sqlx` and `redis`.
     #[cfg(feature = "_call-sites")]
     pub fn call_site_threshold(mut self, threshold: impl Into<Option<Duration>>) -> Self {
         self.call_site_threshold = threshold.into();
@@ -654,6 +658,11 @@ mod tests {
         );
         assert_eq!(options.sample_rate(), None);
         assert_eq!(options.max_spans, 1_000);
+        #[cfg(feature = "_call-sites")]
+        assert_eq!(
+            options.call_site_threshold,
+            Some(Duration::from_millis(100))
+        );
         assert!(!options.debug);
         assert!(options.send_client_reports);
         assert!(!options.send_default_pii);
