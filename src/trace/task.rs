@@ -13,6 +13,8 @@ use super::span::Place;
 use super::span_builder::SpanBuilder;
 use crate::client::Client;
 use crate::clock::Ticks;
+#[cfg(feature = "tracing")]
+use crate::protocol::Breadcrumb;
 use crate::protocol::SpanStatus;
 use crate::scope::Scopes;
 use crate::scope::task::{self, TaskScope};
@@ -118,6 +120,14 @@ impl TaskSpans {
     #[cfg(feature = "tracing")]
     pub(super) fn dropped_as(&self) -> SpanStatus {
         self.dropped_as
+    }
+
+    /// Leaves a breadcrumb with the trace, unless this is what speaks for its root.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn leave_breadcrumb(&self, breadcrumb: &mut Option<Breadcrumb>) {
+        if self.recorded && !self.main {
+            self.trace.leave_breadcrumb(breadcrumb);
+        }
     }
 
     /// The number of the trace, which no other one has.

@@ -227,11 +227,12 @@ where
         }
         let mut fields = EventFields::default();
         event.record(&mut fields);
+        let message = fields.message();
         let category: Cow<'static, str> = match fields.log_target {
             Some(target) => target.into(),
             None => callsite.target().into(),
         };
-        let mut breadcrumb = Breadcrumb::new(category, fields.message);
+        let mut breadcrumb = Breadcrumb::new(category, message);
         breadcrumb.level = match *callsite.level() {
             Level::ERROR => protocol::Level::Error,
             Level::WARN => protocol::Level::Warning,
