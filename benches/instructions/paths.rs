@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use taskspan::{Client, Instrument, Options};
 use tokio::runtime::Builder;
+use tracing_subscriber::prelude::*;
 
 pub(crate) struct Path {
     pub(crate) name: &'static str,
@@ -25,6 +26,26 @@ pub(crate) const PATHS: &[Path] = &[
     in_transaction("async child span, unsampled", false, async_spans),
     in_transaction("one further poll, sampled", true, further_polls),
     in_transaction("one further poll, unsampled", false, further_polls),
+    Path {
+        name: "tracing span, registry alone",
+        sampled: true,
+        within: within_registry,
+        run: tracing_spans,
+    },
+    in_layer("tracing span, sampled", true, tracing_spans),
+    in_layer("tracing span, unsampled", false, tracing_spans),
+    Path {
+        name: "tracing further poll, registry alone",
+        sampled: true,
+        within: within_registry,
+        run: tracing_further_polls,
+    },
+    in_layer("tracing further poll, sampled", true, tracing_further_polls),
+    in_layer(
+        "tracing further poll, unsampled",
+        false,
+        tracing_further_polls,
+    ),
     outside("empty transaction, sampled", true, transactions),
     outside("empty transaction, unsampled", false, transactions),
 ];
@@ -34,6 +55,16 @@ pub(crate) const TIMES: u32 = 500;
 
 const fn in_transaction(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
     let within = within_transaction;
+    Path {
+        name,
+        sampled,
+        within,
+        run,
+    }
+}
+
+const fn in_layer(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
+    let within = within_layer;
     Path {
         name,
         sampled,
@@ -69,6 +100,18 @@ fn within_transaction(options: Options, run: fn(u32)) {
         poll_once(work.in_transaction("bench", "bench").with_client(&client));
         drop(sent.take());
     }
+}
+
+/// A transaction, and a subscriber with the layer.
+fn within_layer(options: Options, run: fn(u32)) {
+    let subscriber = tracing_subscriber::registry().with(taskspan::tracing::layer());
+    tracing::subscriber::with_default(subscriber, || within_transaction(options, run));
+}
+
+/// A transaction, and a subscriber without the layer.
+fn within_registry(options: Options, run: fn(u32)) {
+    let subscriber = tracing_subscriber::registry();
+    tracing::subscriber::with_default(subscriber, || within_transaction(options, run));
 }
 
 /// The transactions wait for a runtime that does nothing meanwhile.
@@ -117,6 +160,23 @@ fn async_spans(times: u32) {
 fn further_polls(times: u32) {
     let mut context = Context::from_waker(Waker::noop());
     let mut future = pin!(poll_fn(|_| black_box(Poll::<()>::Pending)).in_span("op", "description"));
+    for _ in 0..times {
+        let _ = black_box(future.as_mut().poll(&mut context));
+    }
+}
+
+fn tracing_spans(times: u32) {
+    let _root = tracing::info_span!("root").entered();
+    for n in 0..times {
+        tracing::info_span!("op").in_scope(|| black_box(n));
+    }
+}
+
+fn tracing_further_polls(times: u32) {
+    let mut context = Context::from_waker(Waker::noop());
+    let never = poll_fn(|_| black_box(Poll::<()>::Pending));
+    let span = tracing::info_span!("op");
+    let mut future = pin!(tracing::Instrument::instrument(never, span));
     for _ in 0..times {
         let _ = black_box(future.as_mut().poll(&mut context));
     }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{oneshot, watch};
@@ -22,6 +22,7 @@ use super::refusal::Refusal;
 use super::service;
 use super::store::Store;
 use super::transaction::ReceivedTransaction;
+use crate::scope::{HiddenExecutor, hidden};
 
 /// A server on a loopback address that takes envelopes from any Sentry SDK.
 ///
@@ -235,7 +236,7 @@ impl ReceiverBuilder {
             counts: watch::Sender::new(Counts::default()),
         });
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, Arc::clone(&shared), stopped));
+        let server = tokio::spawn(hidden(serve(listener, Arc::clone(&shared), stopped)));
         Ok(Receiver {
             shared,
             address,
@@ -272,7 +273,10 @@ async fn serve(
     let mut connections = JoinSet::new();
     while let Some(accepted) = accept(&listener, &mut connections, &mut stopped).await {
         match accepted {
-            Ok(stream) => drop(connections.spawn(serve_connection(stream, Arc::clone(&shared)))),
+            Ok(stream) => {
+                let connection = serve_connection(stream, Arc::clone(&shared));
+                drop(connections.spawn(hidden(connection)));
+            }
             // Most likely the process has no file descriptor left.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
@@ -306,7 +310,7 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| service::answer(Arc::clone(&shared), request));
     // What a client does wrong ends its connection, and nobody else's.
-    let _ = auto::Builder::new(TokioExecutor::new())
+    let _ = auto::Builder::new(HiddenExecutor)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

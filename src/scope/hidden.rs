@@ -8,6 +8,19 @@ pub(crate) use self::with_tracing::{hidden, hidden_work};
 #[cfg(not(feature = "tracing"))]
 pub(crate) use self::without_tracing::{hidden, hidden_work};
 
+/// Spawns hidden tasks, as hyper needs them for connections.
+#[derive(Clone)]
+pub(crate) struct HiddenExecutor;
+
+impl<F> hyper::rt::Executor<F> for HiddenExecutor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        drop(tokio::spawn(hidden(future)));
+    }
+}
+
 #[cfg(feature = "tracing")]
 mod with_tracing {
     use std::pin::Pin;

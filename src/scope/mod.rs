@@ -32,7 +32,7 @@ use crate::tag::Tags;
 
 pub(crate) use self::breadcrumbs::MAX_BREADCRUMBS;
 pub(crate) use self::fork::{Fork, Layer};
-pub(crate) use self::hidden::{hidden, hidden_work};
+pub(crate) use self::hidden::{HiddenExecutor, hidden, hidden_work};
 
 pub use self::fork::{with_isolation_scope, with_scope};
 pub use self::global::configure_global_scope;
@@ -268,7 +268,7 @@ impl Scope {
     }
 
     /// Takes over what somebody else has changed since `before`, except for what was changed here too.
-    fn merge(&mut self, before: &Self, other: &Self) {
+    pub(crate) fn merge(&mut self, before: &Self, other: &Self) {
         let same = match (&before.data, &other.data) {
             (Some(before), Some(other)) => Arc::ptr_eq(before, other),
             (None, None) => true,

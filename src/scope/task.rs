@@ -340,7 +340,24 @@ pub fn add_breadcrumb(breadcrumb: Breadcrumb) {
     let Some(client) = current_client() else {
         return;
     };
-    if let Some(breadcrumb) = client.before_breadcrumb(breadcrumb) {
+    let breadcrumb = client.before_breadcrumb(breadcrumb);
+    #[cfg(feature = "tracing")]
+    let breadcrumb = breadcrumb.and_then(leave_with_trace);
+    if let Some(breadcrumb) = breadcrumb {
         change_in_place(|scope| scope.add_breadcrumb(breadcrumb));
     }
+}
+
+/// Leaves a breadcrumb with the trace where a scope lies over the current one. Such a scope is no
+/// task, whose changes are its own, but a part of one that goes on elsewhere.
+#[cfg(feature = "tracing")]
+fn leave_with_trace(breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
+    let mut breadcrumb = Some(breadcrumb);
+    with(|task| {
+        if let Standing::Over { .. } = task.standing {
+            task.spans.as_ref()?.leave_breadcrumb(&mut breadcrumb);
+        }
+        Some(())
+    });
+    breadcrumb
 }

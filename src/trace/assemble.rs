@@ -112,7 +112,7 @@ impl Trace {
         mut buffer: SpanBuffer,
         end: Change,
         refused: u32,
-        scopes: Scopes,
+        #[cfg_attr(not(feature = "tracing"), expect(unused_mut))] mut scopes: Scopes,
     ) {
         if !self.sampling.sampled {
             // Recorded for the local viewer alone.
@@ -130,6 +130,11 @@ impl Trace {
                 buffer = away;
             } else if !away.records.is_empty() {
                 others.push((NO_TASK, away));
+            }
+            #[cfg(feature = "tracing")]
+            {
+                let left = mem::take(&mut shared.on_the_way);
+                scopes.isolation.merge(&Scope::default(), &left);
             }
             // What was changed of spans that are still recorded stays here.
             changes = shared.take_changes_of_ended_tasks();

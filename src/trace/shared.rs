@@ -9,6 +9,10 @@ use super::Trace;
 use super::attributes::{Attributes, Kind};
 use super::buffer::SpanBuffer;
 use super::record::{Amendment, Change, Record, SpanNumber};
+#[cfg(feature = "tracing")]
+use crate::protocol::Breadcrumb;
+#[cfg(feature = "tracing")]
+use crate::scope::Scope;
 use crate::scope::Scopes;
 
 /// Buffers of tasks that have ended, and changes to spans of those that have not.
@@ -30,6 +34,9 @@ pub(super) struct Shared {
     /// The scopes of a transaction without a task of its own, and once the root
     /// has ended, the scopes that it ended with.
     pub(super) scopes: Scopes,
+    /// What happened on the way, away from the task that speaks for the root.
+    #[cfg(feature = "tracing")]
+    pub(super) on_the_way: Scope,
 }
 
 /// What was changed of spans away from where they are recorded.
@@ -133,6 +140,19 @@ impl Trace {
                 .or_default()
                 .add(change);
             self.changed_away.store(true, Ordering::Release);
+        }
+    }
+
+    /// Adds a breadcrumb to the transaction, unless that has ended.
+    #[cfg(feature = "tracing")]
+    pub(super) fn leave_breadcrumb(&self, breadcrumb: &mut Option<Breadcrumb>) {
+        let mut shared = self.shared();
+        if self.has_ended() {
+            return;
+        }
+        if let Some(breadcrumb) = breadcrumb.take() {
+            let shared = shared.get_or_insert_default();
+            shared.on_the_way.add_breadcrumb(breadcrumb);
         }
     }
 

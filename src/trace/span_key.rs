@@ -21,18 +21,38 @@ use crate::scope::task::{self, TaskScope};
 ///
 /// In a task that records the trace the numbers are enough. Elsewhere the trace is looked up. It
 /// is there until all spans that are named have ended, as [`end`](Self::end) has to tell.
+///
+/// It is two words, so that it is never anywhere but in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanKey {
-    /// The number that the trace's span ids are made of, which no other trace has.
+    /// The trace's [number](Trace::number), and in its last bit whether the span is recorded.
     pub(crate) trace: u64,
     /// The span's number or, if it is not recorded, that of the nearest above which is.
     pub(crate) number: u64,
-    pub(crate) recorded: bool,
 }
 
 impl SpanKey {
-    /// Starts a span below the current one. `None` where there is none.
     #[inline]
+    fn new(trace: u64, number: SpanNumber, recorded: bool) -> Self {
+        Self {
+            trace: trace | u64::from(recorded),
+            number: number.bits(),
+        }
+    }
+
+    /// Whether what is set on the span will be sent.
+    #[inline]
+    pub(crate) fn is_recorded(self) -> bool {
+        self.trace & 1 != 0
+    }
+
+    /// Whether both are of the same trace.
+    pub(crate) fn has_trace_of(self, other: Self) -> bool {
+        self.trace | 1 == other.trace | 1
+    }
+
+    /// Starts a span below the current one. `None` where there is none.
+    #[inline(always)]
     pub(crate) fn start(
         op: &'static str,
         origin: &'static str,
@@ -48,11 +68,8 @@ impl SpanKey {
                 record
             });
             spans.count_open_keys(1);
-            Some(Self {
-                trace: spans.trace().id_seed,
-                number: started.unwrap_or_else(|| spans.current()).bits(),
-                recorded: started.is_some(),
-            })
+            let number = started.unwrap_or_else(|| spans.current());
+            Some(Self::new(spans.number(), number, started.is_some()))
         })
     }
 
@@ -105,12 +122,12 @@ impl SpanKey {
     /// A handle to the span, if its trace is still there.
     pub(crate) fn span(self) -> Option<Span> {
         let here = self.with_spans(|spans| Some(Arc::clone(spans.trace())));
-        let trace = here.or_else(|| traces().get(&self.trace)?.found.upgrade())?;
+        let trace = here.or_else(|| traces().get(&(self.trace & !1))?.found.upgrade())?;
         let number = self.span_number();
         Some(Span {
             place: Some(Place {
                 number,
-                recorded: self.recorded,
+                recorded: self.is_recorded(),
                 is_root: number == trace.root,
                 trace,
             }),
@@ -127,7 +144,7 @@ impl SpanKey {
     pub(crate) fn end(self) {
         let ended = self.with_spans(|spans| {
             spans.count_open_keys(-1);
-            if self.recorded {
+            if self.is_recorded() {
                 let status = match thread::panicking() {
                     true => SpanStatus::InternalError,
                     false => spans.dropped_as(),
@@ -157,7 +174,7 @@ impl SpanKey {
 
     #[inline]
     fn change(self, change: Change) {
-        if !self.recorded {
+        if !self.is_recorded() {
             return;
         }
         let mut change = Some(change);
@@ -184,7 +201,7 @@ impl SpanKey {
     fn with_spans<R>(self, f: impl FnOnce(&mut TaskSpans) -> Option<R>) -> Option<R> {
         task::with(|task| {
             let spans = task.spans.as_mut()?;
-            if spans.trace().id_seed == self.trace {
+            if spans.number() == self.trace & !1 {
                 f(spans)
             } else {
                 None
@@ -221,15 +238,17 @@ impl Span {
     pub(crate) fn key(&self) -> Option<SpanKey> {
         let place = self.place.as_ref()?;
         place.trace.list();
-        Some(SpanKey {
-            trace: place.trace.id_seed,
-            number: place.number.bits(),
-            recorded: place.recorded,
-        })
+        let trace = place.trace.number();
+        Some(SpanKey::new(trace, place.number, place.recorded))
     }
 }
 
 impl Trace {
+    /// A number that no other trace has, and which is even.
+    pub(super) fn number(&self) -> u64 {
+        self.id_seed & !1
+    }
+
     /// Has the trace found by its number from now on.
     #[inline]
     fn list(self: &Arc<Self>) {
@@ -244,7 +263,7 @@ impl Trace {
             found: Arc::downgrade(self),
             kept: None,
         };
-        traces().entry(self.id_seed).or_insert(trace);
+        traces().entry(self.number()).or_insert(trace);
         self.listed.is.store(true, Ordering::Relaxed);
     }
 
@@ -256,7 +275,7 @@ impl Trace {
     pub(super) fn count_open_keys(self: &Arc<Self>, change: i64) {
         let mut traces = traces();
         let open = self.listed.open.fetch_add(change, Ordering::Relaxed) + change;
-        let Some(listing) = traces.get_mut(&self.id_seed) else {
+        let Some(listing) = traces.get_mut(&self.number()) else {
             return;
         };
         let kept = (open > 0).then(|| Arc::clone(self));
@@ -276,9 +295,9 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    pub(super) fn new(number: u64) -> Self {
+    pub(super) fn new(id_seed: u64) -> Self {
         Self {
-            number,
+            number: id_seed & !1,
             is: AtomicBool::new(false),
             open: AtomicI64::new(0),
         }

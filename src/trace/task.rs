@@ -13,6 +13,8 @@ use super::span::Place;
 use super::span_builder::SpanBuilder;
 use crate::client::Client;
 use crate::clock::Ticks;
+#[cfg(feature = "tracing")]
+use crate::protocol::Breadcrumb;
 use crate::protocol::SpanStatus;
 use crate::scope::Scopes;
 use crate::scope::task::{self, TaskScope};
@@ -37,6 +39,9 @@ pub(crate) struct TaskSpans {
     /// References to the trace that were lent to spans and came back. Lending
     /// one again spares counting it, which all cores would have to agree on.
     references: Vec<Arc<Trace>>,
+    /// The trace's number, beside everything else.
+    #[cfg(feature = "tracing")]
+    number: u64,
     /// How many more spans that are known by their keys have started here than ended.
     #[cfg(feature = "tracing")]
     open_keys: i32,
@@ -69,6 +74,8 @@ impl TaskSpans {
         buffer: SpanBuffer,
         main: bool,
     ) -> Self {
+        #[cfg(feature = "tracing")]
+        let number = trace.number();
         Self {
             recorded: trace.recorded,
             trace,
@@ -80,6 +87,8 @@ impl TaskSpans {
             room: 0,
             refused: 0,
             references: Vec::new(),
+            #[cfg(feature = "tracing")]
+            number,
             #[cfg(feature = "tracing")]
             open_keys: 0,
         }
@@ -111,6 +120,20 @@ impl TaskSpans {
     #[cfg(feature = "tracing")]
     pub(super) fn dropped_as(&self) -> SpanStatus {
         self.dropped_as
+    }
+
+    /// Leaves a breadcrumb with the trace, unless this is what speaks for its root.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn leave_breadcrumb(&self, breadcrumb: &mut Option<Breadcrumb>) {
+        if self.recorded && !self.main {
+            self.trace.leave_breadcrumb(breadcrumb);
+        }
+    }
+
+    /// The number of the trace, which no other one has.
+    #[cfg(feature = "tracing")]
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Counts open spans that are known by their keys.

@@ -23,7 +23,7 @@ use super::proxy::Proxy;
 use super::tls::TlsConfig;
 use crate::diagnostics::{self, Chain, Topic};
 use crate::protocol::Sdk;
-use crate::scope::hidden;
+use crate::scope::HiddenExecutor;
 
 /// Where requests go, and how.
 #[derive(Clone)]
@@ -51,19 +51,6 @@ pub(super) struct HttpClient {
     timeout: Duration,
     /// Whether a proxy reads the requests.
     forwarded: bool,
-}
-
-/// Spawns what connections need.
-#[derive(Clone)]
-struct Executor;
-
-impl<F> hyper::rt::Executor<F> for Executor
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, connection: F) {
-        drop(tokio::spawn(hidden(connection)));
-    }
 }
 
 /// What the server answered.
@@ -124,7 +111,7 @@ impl HttpClient {
     /// Loading the platform's certificates takes milliseconds and blocks; it is
     /// done only if [`HttpConfig::needs_tls`].
     pub(super) fn new(config: &HttpConfig) -> io::Result<Self> {
-        let connections = Client::builder(Executor)
+        let connections = Client::builder(HiddenExecutor)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(match config.keep_alive {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Debug;
+use std::mem;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -212,13 +213,23 @@ impl Visit for StartFields {
 /// The fields of an event.
 #[derive(Default)]
 pub(super) struct EventFields {
-    pub(super) message: String,
+    message: String,
     /// Where a record of the `log` crate comes from.
     pub(super) log_target: Option<String>,
     pub(super) data: BTreeMap<Cow<'static, str>, Value>,
 }
 
 impl EventFields {
+    /// What happened, in words. `#[instrument(err)]` has nothing but the error.
+    pub(super) fn message(&mut self) -> String {
+        if self.message.is_empty()
+            && let Some(Value::String(error)) = self.data.get("error")
+        {
+            return error.clone();
+        }
+        mem::take(&mut self.message)
+    }
+
     fn set(&mut self, field: &Field, value: impl Into<Value>) {
         // What the `log` crate knows of its records is in fields of these names.
         if !field.name().starts_with("log.") {

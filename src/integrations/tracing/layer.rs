@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::{fmt, mem, thread};
 
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Level, LevelFilter, Subscriber};
@@ -13,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::entered::{self, Entered};
 use super::fields::{EventFields, SpanFields, StartFields};
-use super::table::{Entry, Table};
+use super::table::{Known, Table};
 use crate::protocol::{self, Breadcrumb, TransactionSource};
 use crate::scope::add_breadcrumb;
 use crate::scope::task::{self, Owner};
@@ -98,7 +97,7 @@ impl Layer {
         let root = start.start();
         let Some(key) = root.key() else { return };
         root.set_callsite(new.metadata());
-        if key.recorded {
+        if key.is_recorded() {
             let mut fields = SpanFields::new(&root, key);
             new.record(&mut fields);
             fields.finish();
@@ -107,13 +106,13 @@ impl Layer {
     }
 
     fn known(&self, id: &Id) -> Option<SpanKey> {
-        self.spans.find(id).map(Entry::key)
+        self.spans.find(id).map(Known::key)
     }
 
     /// Enters a span where another trace is recorded, or none.
     #[cold]
-    fn enter_away(&self, entry: &Entry, key: SpanKey, owner: Owner) -> bool {
-        let Some(scope) = entry.take_scope().or_else(|| key.open()) else {
+    fn enter_away(&self, span: Known<'_>, key: SpanKey, owner: Owner) -> bool {
+        let Some(scope) = span.take_scope().or_else(|| key.open()) else {
             return false;
         };
         task::lay_over(scope, owner);
@@ -124,10 +123,10 @@ impl Layer {
     #[cold]
     fn leave_away(&self, id: &Id, owner: Owner) {
         let scope = task::take_off(owner);
-        let entry = self.spans.find(id).filter(|_| scope.is_some());
+        let span = self.spans.find(id).filter(|_| scope.is_some());
         // It may have been entered twice at once, and one scope is enough to keep.
-        let one_too_many = match entry {
-            Some(entry) => std::mem::replace(&mut entry.keep().scope, scope),
+        let one_too_many = match span {
+            Some(span) => mem::replace(&mut span.keep().scope, scope),
             None => scope,
         };
         drop(one_too_many);
@@ -163,13 +162,13 @@ where
             return self.start_transaction(new, id);
         };
         self.spans.insert(id, key);
-        if key.recorded && !new.is_empty() {
+        if key.is_recorded() && !new.is_empty() {
             set_fields(key, |fields| new.record(fields));
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        if let Some(key) = self.known(id).filter(|key| key.recorded) {
+        if let Some(key) = self.known(id).filter(|key| key.is_recorded()) {
             set_fields(key, |fields| values.record(fields));
         }
     }
@@ -183,12 +182,12 @@ where
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let Some(entry) = self.spans.find(id) else {
+        let Some(span) = self.spans.find(id) else {
             return;
         };
-        let (key, owner) = (entry.key(), self.owner(id));
+        let (key, owner) = (span.key(), self.owner(id));
         let before = key.enter();
-        if before.is_some() || self.enter_away(entry, key, owner) {
+        if before.is_some() || self.enter_away(span, key, owner) {
             entered::push(Entered { owner, key, before });
         }
     }
@@ -199,7 +198,7 @@ where
             return;
         };
         if thread::panicking() {
-            key.fail();
+            fail(key);
         }
         match before {
             Some(before) => key.leave(before),
@@ -208,8 +207,8 @@ where
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        if let Some(entry) = self.spans.find(&id) {
-            entry.close();
+        if let Some(span) = self.spans.find(&id) {
+            span.close();
         }
     }
 
@@ -228,11 +227,12 @@ where
         }
         let mut fields = EventFields::default();
         event.record(&mut fields);
+        let message = fields.message();
         let category: Cow<'static, str> = match fields.log_target {
             Some(target) => target.into(),
             None => callsite.target().into(),
         };
-        let mut breadcrumb = Breadcrumb::new(category, fields.message);
+        let mut breadcrumb = Breadcrumb::new(category, message);
         breadcrumb.level = match *callsite.level() {
             Level::ERROR => protocol::Level::Error,
             Level::WARN => protocol::Level::Warning,
@@ -252,6 +252,12 @@ impl fmt::Debug for Layer {
     }
 }
 
+#[cold]
+fn fail(key: SpanKey) {
+    key.fail();
+}
+
+#[inline(never)]
 fn set_fields(key: SpanKey, record: impl FnOnce(&mut SpanFields<'_>)) {
     if let Some(span) = key.span() {
         let mut fields = SpanFields::new(&span, key);

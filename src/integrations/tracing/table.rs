@@ -1,7 +1,7 @@
 //! Which of our spans belongs to which span of `tracing`.
 
 use std::mem;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing_core::span::Id;
@@ -17,22 +17,36 @@ use crate::trace::{OpenSpan, SpanKey};
 /// plain loads and stores are enough. Only two spans that begin at once have to agree on who gets
 /// a place.
 pub(super) struct Table {
-    places: Box<[Entry]>,
-    /// Where those go who found no place here.
+    /// Which of them a span is in depends on its id.
+    buckets: Box<[Bucket]>,
+    /// For those who found no place here.
     next: OnceLock<Box<Self>>,
 }
 
-/// An open span.
+/// Some open spans. Their ids are beside each other, as they are what is looked at.
 #[derive(Default)]
 #[repr(align(64))]
-pub(super) struct Entry {
+struct Bucket {
     /// Zero where there is none.
-    id: AtomicU64,
+    ids: [AtomicU64; PLACES],
+    entries: [Entry; PLACES],
+}
+
+/// What is known of an open span.
+#[derive(Default)]
+struct Entry {
     trace: AtomicU64,
     number: AtomicU64,
-    flags: AtomicU8,
-    /// Only looked at where the flags say so.
+    /// Whether anything is.
+    keeps: AtomicBool,
     kept: Mutex<Kept>,
+}
+
+/// An open span.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    id: &'a AtomicU64,
+    entry: &'a Entry,
 }
 
 /// What few spans have.
@@ -49,94 +63,112 @@ impl Table {
         Self::of_size(FIRST_SIZE)
     }
 
-    fn of_size(size: usize) -> Self {
+    fn of_size(buckets: usize) -> Self {
         Self {
-            places: (0..size).map(|_| Entry::default()).collect(),
+            buckets: (0..buckets).map(|_| Bucket::default()).collect(),
             next: OnceLock::new(),
         }
     }
 
     /// The span of this id, if it is known.
     #[inline]
-    pub(super) fn find(&self, id: &Id) -> Option<&Entry> {
+    pub(super) fn find(&self, id: &Id) -> Option<Known<'_>> {
         let id = id.into_u64();
-        let mut table = self;
-        loop {
-            let found = table.candidates(id).find(|entry| entry.is(id));
-            if found.is_some() {
-                return found;
-            }
-            table = table.next.get()?;
+        match self.bucket(id).find(id) {
+            None => self.next.get()?.find_further(id),
+            found => found,
         }
+    }
+
+    #[cold]
+    fn find_further(&self, id: u64) -> Option<Known<'_>> {
+        let found = self.bucket(id).find(id);
+        found.or_else(|| self.next.get()?.find_further(id))
     }
 
     /// Notes which of our spans it is. It is not there yet.
     #[inline]
-    pub(super) fn insert(&self, id: &Id, key: SpanKey) -> &Entry {
+    pub(super) fn insert(&self, id: &Id, key: SpanKey) -> Known<'_> {
         let id = id.into_u64();
-        let mut table = self;
-        let entry = loop {
-            if let Some(entry) = table.candidates(id).find(|entry| entry.claim(id)) {
-                break entry;
-            }
-            let next_size = table.places.len() * GROWTH;
-            let next = || Box::new(Self::of_size(next_size));
-            table = table.next.get_or_init(next);
-        };
+        let known = self.bucket(id).claim(id);
+        let known = known.unwrap_or_else(|| self.claim_further(id));
+        let entry = known.entry;
         entry.trace.store(key.trace, Ordering::Relaxed);
         entry.number.store(key.number, Ordering::Relaxed);
-        let flags = if key.recorded { RECORDED } else { 0 };
-        entry.flags.store(flags, Ordering::Relaxed);
-        entry
+        entry.keeps.store(false, Ordering::Relaxed);
+        known
     }
 
-    /// The places where a span of this id may be.
+    #[cold]
+    fn claim_further(&self, id: u64) -> Known<'_> {
+        let size = self.buckets.len() * GROWTH;
+        let next = self.next.get_or_init(|| Box::new(Self::of_size(size)));
+        let known = next.bucket(id).claim(id);
+        known.unwrap_or_else(|| next.claim_further(id))
+    }
+
     #[inline]
-    fn candidates(&self, id: u64) -> impl Iterator<Item = &Entry> {
+    fn bucket(&self, id: u64) -> &Bucket {
         // The upper bits of the product depend on all bits of the id.
-        let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let first = mixed as usize & (self.places.len() - 1) & !(CANDIDATES - 1);
-        self.places[first..].iter().take(CANDIDATES)
+        let mixed = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
+        &self.buckets[mixed & (self.buckets.len() - 1)]
     }
 }
 
 impl Drop for Table {
     /// Ends what is still open, as nobody else knows of it.
     fn drop(&mut self) {
-        for entry in &self.places {
-            if !entry.is(0) {
-                entry.close();
-            }
-        }
+        let open = |known: &Known<'_>| known.id.load(Ordering::Relaxed) != 0;
+        let known = self.buckets.iter().flat_map(Bucket::places);
+        known.filter(open).for_each(Known::close);
     }
 }
 
-impl Entry {
+impl Bucket {
     #[inline]
-    pub(super) fn key(&self) -> SpanKey {
+    fn find(&self, id: u64) -> Option<Known<'_>> {
+        self.places()
+            .find(|known| known.id.load(Ordering::Relaxed) == id)
+    }
+
+    #[inline]
+    fn claim(&self, id: u64) -> Option<Known<'_>> {
+        self.places().find(|known| known.claim(id))
+    }
+
+    #[inline]
+    fn places(&self) -> impl Iterator<Item = Known<'_>> {
+        let places = self.ids.iter().zip(&self.entries);
+        places.map(|(id, entry)| Known { id, entry })
+    }
+}
+
+impl<'a> Known<'a> {
+    #[inline]
+    pub(super) fn key(self) -> SpanKey {
         SpanKey {
-            trace: self.trace.load(Ordering::Relaxed),
-            number: self.number.load(Ordering::Relaxed),
-            recorded: self.has(RECORDED),
+            trace: self.entry.trace.load(Ordering::Relaxed),
+            number: self.entry.number.load(Ordering::Relaxed),
         }
     }
 
     /// What is kept with it, to add to it.
-    pub(super) fn keep(&self) -> MutexGuard<'_, Kept> {
-        self.flags.fetch_or(KEEPS, Ordering::Relaxed);
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn keep(self) -> MutexGuard<'a, Kept> {
+        self.entry.keeps.store(true, Ordering::Relaxed);
+        let kept = self.entry.kept.lock();
+        kept.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the scope that is kept with it.
-    pub(super) fn take_scope(&self) -> Option<Box<TaskScope>> {
-        self.has(KEEPS).then(|| self.keep().scope.take())?
+    pub(super) fn take_scope(self) -> Option<Box<TaskScope>> {
+        self.keeps().then(|| self.keep().scope.take())?
     }
 
     /// Ends the span and forgets it.
     #[inline]
-    pub(super) fn close(&self) {
+    pub(super) fn close(self) {
         let key = self.key();
-        if self.has(KEEPS) {
+        if self.keeps() {
             return self.close_kept(key);
         }
         self.id.store(0, Ordering::Release);
@@ -144,7 +176,7 @@ impl Entry {
     }
 
     #[cold]
-    fn close_kept(&self, key: SpanKey) {
+    fn close_kept(self, key: SpanKey) {
         let Kept { scope, transaction } = mem::take(&mut *self.keep());
         self.id.store(0, Ordering::Release);
         // In this order, so that the transaction has what was recorded in the scope.
@@ -156,31 +188,22 @@ impl Entry {
     }
 
     #[inline]
-    fn is(&self, id: u64) -> bool {
-        self.id.load(Ordering::Relaxed) == id
-    }
-
-    #[inline]
     fn claim(&self, id: u64) -> bool {
-        self.is(0)
-            && self
-                .id
+        let claim = || {
+            self.id
                 .compare_exchange(0, id, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
+        };
+        self.id.load(Ordering::Relaxed) == 0 && claim().is_ok()
     }
 
     #[inline]
-    fn has(&self, flag: u8) -> bool {
-        self.flags.load(Ordering::Relaxed) & flag != 0
+    fn keeps(self) -> bool {
+        self.entry.keeps.load(Ordering::Relaxed)
     }
 }
 
-/// How many spans may be open before there is a second table. A power of two, as all of these.
-const FIRST_SIZE: usize = 1_024;
-/// By how much each table is larger than the one before.
+/// How many buckets the first table has. A power of two, as is how much larger each next one is.
+const FIRST_SIZE: usize = 256;
 const GROWTH: usize = 4;
-/// In how many places a span may be.
-const CANDIDATES: usize = 4;
-
-const RECORDED: u8 = 1;
-const KEEPS: u8 = 2;
+/// How many spans there may be in a bucket.
+const PLACES: usize = 4;
