@@ -151,9 +151,9 @@ impl TaskSpans {
             Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
             _ => self.lend(),
         };
-        let started = self.record(|parent| {
+        let started = self.room_for_one().then(|| {
             let start = span.start_in(&trace);
-            span.take_record(parent, start)
+            self.record(|parent| span.take_record(parent, start))
         });
         Place {
             trace,
@@ -163,21 +163,21 @@ impl TaskSpans {
         }
     }
 
-    /// Records a span below the current one, if anything is recorded and there is room for it.
+    /// Whether another span is to be recorded: if anything is, and there is room for it.
     #[inline(always)]
-    pub(super) fn record(
-        &mut self,
-        record: impl FnOnce(SpanNumber) -> Record,
-    ) -> Option<SpanNumber> {
-        if !self.recorded || (self.room == 0 && !self.ask_for_room()) {
-            return None;
-        }
+    pub(super) fn room_for_one(&mut self) -> bool {
+        self.recorded && (self.room > 0 || self.ask_for_room())
+    }
+
+    /// Records a span below the current one. There is [room](Self::room_for_one) for it.
+    #[inline(always)]
+    pub(super) fn record(&mut self, record: impl FnOnce(SpanNumber) -> Record) -> SpanNumber {
         self.room -= 1;
         let number = SpanNumber::new(self.task, self.buffer.records.len() as u32);
         // `push` would have it built on the stack and copied.
         let record = iter::once_with(|| record(self.current));
         self.buffer.records.extend(record);
-        Some(number)
+        number
     }
 
     #[cold]

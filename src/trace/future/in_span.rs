@@ -227,35 +227,43 @@ impl CarriedSpan {
 
     #[inline]
     fn pause(&self, before: SpanNumber) {
-        if let Some(place) = &self.place {
-            let paused = in_task_of(&place.trace, |spans| Some(spans.set_current(before)));
-            if paused.is_none() {
-                self.uncover(before);
-            }
+        if !self.uncover() {
+            return;
         }
-    }
-
-    /// Pauses after something was laid over the task and left there.
-    #[cold]
-    fn uncover(&self, before: SpanNumber) {
-        #[cfg(feature = "tracing")]
-        if let Some(place) = &self.place {
-            let pause = |spans: &mut TaskSpans| Some(spans.set_current(before));
-            while in_task_of(&place.trace, pause).is_none() && task::lift() {}
-        }
-        #[cfg(not(feature = "tracing"))]
-        let _ = before;
+        task::with(|task| {
+            task.spans.as_mut()?.set_current(before);
+            Some(())
+        });
     }
 
     #[inline(never)]
     fn end_here(&mut self, before: SpanNumber, status: SpanStatus) {
-        self.pause(before);
+        if !self.uncover() {
+            return self.end_away(status);
+        }
         self.stage = Stage::Idle;
         task::with(|task| {
-            task.spans.as_mut()?.end(self.place.take()?, status);
+            let spans = task.spans.as_mut()?;
+            spans.set_current(before);
+            spans.end(self.place.take()?, status);
             Some(())
         });
         self.own = None;
+    }
+
+    /// Ends what was laid over the task in this poll and left there. Tells whether the task is there.
+    #[inline]
+    fn uncover(&self) -> bool {
+        // It is, where nobody lays anything over it.
+        #[cfg(feature = "tracing")]
+        if let Some(place) = &self.place {
+            while in_task_of(&place.trace, |_| Some(())).is_none() {
+                if !task::lift() {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     #[cold]
