@@ -177,7 +177,12 @@ async fn sqlite_in_memory() {
         .await
         .unwrap();
     let at = json!({"db.system.name": "sqlite", "db.namespace": ":memory:"});
-    on_sqlite::all(&Pool::from(pool), at).await;
+    let pool = Pool::from(pool);
+    on_sqlite::all(&pool, at).await;
+
+    // What only takes sqlx's own pool gets the one inside.
+    let (_, transaction) = recorded(sqlx::migrate::Migrator::DEFAULT.run(&*pool)).await;
+    assert_eq!(below(&transaction), "");
 }
 
 #[tokio::test]

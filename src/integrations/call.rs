@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use pin_project::{pin_project, pinned_drop};
 
 #[cfg(feature = "sqlx")]
-pub(super) use self::stream::{Read, StreamInCall};
+pub(super) use self::stream::{ReadItems, StreamInCall};
 use crate::protocol::SpanStatus;
 use crate::trace::{PolledSpan, Span, is_recording, poll_and_drop, span};
 

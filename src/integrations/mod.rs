@@ -3,7 +3,8 @@
 //! What servers have in common is in [`server`]: a transaction from the head
 //! of a request to the end of the response's body. What clients have in common
 //! is in [`client`]: a span for the same time, and the trace in the headers.
-//! Whatever is called in another way makes its spans with [`call`].
+//! Whatever is called in another way makes its spans with [`call`], and what
+//! may be told of a statement is found out by `sql`.
 
 #[cfg(feature = "actix-web")]
 pub mod actix_web;

@@ -130,11 +130,7 @@ fn is_library(name: &str, file: Option<&str>) -> bool {
         // Debug information may have no more than a name. Its file says whose it is.
         return file.is_none();
     };
-    let is_part = |family: &&str| {
-        let rest = root.strip_prefix(*family);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    };
-    LIBRARIES.iter().any(is_part)
+    LIBRARIES.contains(&root)
 }
 
 /// Whether the file belongs to what Cargo, Rust or the system brought, or to this crate.
@@ -164,9 +160,10 @@ fn from_package_on(file: &str) -> &str {
         (at, part)
     });
     let starts: Vec<_> = starts.collect();
-    let is_root = |(_, part): &(usize, &str)| ROOTS.contains(part);
+    let last = |roots: &[&str]| starts.iter().rposition(|(_, part)| roots.contains(part));
     // Where no such folder is known, the file is told with the one that it is in.
-    let root = starts.iter().rposition(is_root).unwrap_or(starts.len() - 1);
+    let root = last(&["src"]).or_else(|| last(&ROOTS));
+    let root = root.unwrap_or(starts.len() - 1);
     let package = root.checked_sub(1).unwrap_or(root);
     file[starts[package].0..].trim_start_matches(is_separator)
 }
@@ -202,29 +199,40 @@ const MAX_KNOWN: usize = 10_000;
 /// What is deeper on the stack is not looked at: the caller is near its top.
 const MAX_FRAMES: usize = 128;
 
-/// Crates that stand between a call and the code that makes it, with those whose names begin so
-/// and go on with an underscore.
-const LIBRARIES: [&str; 16] = [
+/// Crates that stand between a call and the code that makes it. It is only where there is no debug
+/// information, or where their sources are kept with the program's, that nothing else tells.
+const LIBRARIES: [&str; 27] = [
     "alloc",
+    "async_stream",
     "backtrace",
     "core",
     "futures",
-    "http",
+    "futures_channel",
+    "futures_core",
+    "futures_executor",
+    "futures_util",
     "hyper",
+    "hyper_util",
     "pin_project",
     "redis",
     "reqwest",
     "sqlx",
+    "sqlx_core",
+    "sqlx_mysql",
+    "sqlx_postgres",
+    "sqlx_sqlite",
     "std",
     "taskspan",
     "tokio",
+    "tokio_stream",
+    "tokio_util",
     "tonic",
     "tower",
     "tracing",
 ];
 
-/// The folders of a package in which its code is.
-const ROOTS: [&str; 4] = ["benches", "examples", "src", "tests"];
+/// The folders of a package in which its code is, when it is not in `src`.
+const ROOTS: [&str; 3] = ["benches", "examples", "tests"];
 
 #[cfg(test)]
 mod tests {
@@ -237,6 +245,10 @@ mod tests {
             ("/usr/src/app/src/db/items.rs", "app/src/db/items.rs"),
             (r"C:\Users\me\app\src\main.rs", r"app\src\main.rs"),
             ("/home/me/app/tests/db.rs", "app/tests/db.rs"),
+            (
+                "/home/me/app/src/db/tests/items.rs",
+                "app/src/db/tests/items.rs",
+            ),
             ("/src/main.rs", "src/main.rs"),
             ("src/main.rs", "src/main.rs"),
             ("/home/me/app/build.rs", "app/build.rs"),
@@ -266,7 +278,7 @@ mod tests {
             "<app::Load as core::future::future::Future>::poll",
             "<app::Items<T>>::load",
             "app::load::<redis::Client>",
-            "corelib::load",
+            "core_api::load",
             "tokio2::load",
         ];
         for name in libraries {

@@ -215,10 +215,12 @@ impl Span {
         };
         let threshold = place.trace.client.call_site_threshold();
         if threshold.is_some_and(|threshold| clock::span(began, Ticks::now()) >= threshold) {
-            attributes::with_bytes(
-                |bytes| place.set(Kind::CallSite, Cow::Borrowed(""), bytes),
-                call_site::capture,
-            );
+            let set = |bytes: &[u8]| {
+                if !bytes.is_empty() {
+                    place.set(Kind::CallSite, Cow::Borrowed(""), bytes);
+                }
+            };
+            attributes::with_bytes(set, call_site::capture);
         }
     }
 

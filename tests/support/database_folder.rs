@@ -5,16 +5,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder `data` in another one: a copy of what `make` has once put into a folder.
+/// The folder `data` in another one: a copy of what `make` has once put into a folder, for this
+/// version of the server.
 ///
 /// It belongs to `account` if this runs as root, since servers don't.
 pub(crate) fn new_database(
     folder: &Path,
-    kind: &str,
+    server: impl AsRef<Path>,
     account: &str,
     make: impl FnOnce(&Path) -> Command,
 ) -> PathBuf {
-    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{kind}-new"));
+    let version = run(Command::new(server.as_ref()).arg("--version"));
+    let version = version.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(version);
     if !template.exists() {
         // In a place of its own, as others may do the same at the same time.
         let new = template.with_extension(std::process::id().to_string());
@@ -60,7 +63,9 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-fn run(command: &mut Command) {
+/// Runs a program to its end, and tells what it prints.
+fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }

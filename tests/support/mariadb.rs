@@ -16,7 +16,7 @@ impl MariaDb {
     pub(crate) fn start() -> Self {
         let address = free_address();
         let process = ServerProcess::start(address, |folder, address| {
-            let data = new_database(folder, "mariadb", ACCOUNT, |data| {
+            let data = new_database(folder, program(), ACCOUNT, |data| {
                 let mut command = command_of(ACCOUNT, "mariadb-install-db");
                 let settings = ["--no-defaults", "--skip-test-db"];
                 command

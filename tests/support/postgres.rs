@@ -17,7 +17,7 @@ impl Postgres {
     pub(crate) fn start() -> Self {
         let process = |address| {
             ServerProcess::start(address, |folder, address| {
-                let data = new_database(folder, "postgres", ACCOUNT, |data| {
+                let data = new_database(folder, program("postgres"), ACCOUNT, |data| {
                     let mut command = command_of(ACCOUNT, program("initdb"));
                     let settings = ["-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8", "-D"];
                     command.args(settings).arg(data);

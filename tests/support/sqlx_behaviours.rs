@@ -122,7 +122,7 @@ macro_rules! behaviours {
                     let id = |row: <$db as sqlx::Database>::Row| row.get::<i32, _>(0);
                     let mapped = sqlx::query("SELECT id FROM items ORDER BY id").map(id);
                     assert_eq!(mapped.fetch_all(pool).await.unwrap(), [1, 2, 3]);
-                    let both = "DELETE FROM items WHERE id = 7; DELETE FROM items WHERE id = 8";
+                    let both = "DELETE FROM items WHERE id = 7; SELECT 8";
                     sqlx::raw_sql(both).execute(pool).await.unwrap();
                     let text = format!("SELECT * FROM items WHERE id = 3 OR name = '{LITERAL}'");
                     let rows = pool.fetch_all(AssertSqlSafe(text)).await.unwrap();
@@ -139,15 +139,15 @@ macro_rules! behaviours {
                 })
                 .await;
                 let told = format!(
-                    "  db.query {BY_ID} (ok)
-  db.query SELECT id, name FROM items ORDER BY id (ok)
-  db.query SELECT id FROM items ORDER BY id (ok)
-  db.query DELETE FROM items WHERE id = ?; DELETE FROM items WHERE id = ? (ok)
-  db.query SELECT * FROM items WHERE id = ? OR name = ? (ok)
-  db {BY_ID} (ok)
-  db.query {BY_ID} (ok)
-  db SELECT id FROM items (ok)
-"
+                    "\
+                    \x20 db.query {BY_ID} (ok)\n\
+                    \x20 db.query SELECT id, name FROM items ORDER BY id (ok)\n\
+                    \x20 db.query SELECT id FROM items ORDER BY id (ok)\n\
+                    \x20 db.query DELETE FROM items WHERE id = ?; SELECT ? (ok)\n\
+                    \x20 db.query SELECT * FROM items WHERE id = ? OR name = ? (ok)\n\
+                    \x20 db {BY_ID} (ok)\n\
+                    \x20 db.query {BY_ID} (ok)\n\
+                    \x20 db SELECT id FROM items (ok)\n"
                 );
                 assert_eq!(below(&transaction), told);
                 let operation = |at: usize| data(&transaction.spans[at], "db.operation.name");

@@ -15,7 +15,7 @@ use crate::trace::{PolledSpan, Span};
 /// stream, or with an item that its reader tells a status by; as `internal_error` if it panics,
 /// and as `cancelled` if it is dropped before.
 #[pin_project(PinnedDrop)]
-pub(in crate::integrations) struct StreamInCall<S: Stream, R: Read<S::Item>> {
+pub(in crate::integrations) struct StreamInCall<S: Stream, R: ReadItems<S::Item>> {
     #[pin]
     inner: Option<S>,
     /// `None` once the call has ended.
@@ -23,7 +23,7 @@ pub(in crate::integrations) struct StreamInCall<S: Stream, R: Read<S::Item>> {
 }
 
 /// Reads the items of a stream, and then tells of them all.
-pub(in crate::integrations) trait Read<T> {
+pub(in crate::integrations) trait ReadItems<T> {
     /// Reads an item, and tells the status if the call ends with it.
     fn read(&mut self, span: &Span, item: &T) -> Option<SpanStatus>;
 
@@ -31,7 +31,7 @@ pub(in crate::integrations) trait Read<T> {
     fn tell(self, span: &Span);
 }
 
-impl<S: Stream, R: Read<S::Item>> StreamInCall<S, R> {
+impl<S: Stream, R: ReadItems<S::Item>> StreamInCall<S, R> {
     pub(in crate::integrations) fn new(span: PolledSpan, inner: S, read: R) -> Self {
         Self {
             inner: Some(inner),
@@ -40,7 +40,7 @@ impl<S: Stream, R: Read<S::Item>> StreamInCall<S, R> {
     }
 }
 
-impl<S: Stream, R: Read<S::Item>> Stream for StreamInCall<S, R> {
+impl<S: Stream, R: ReadItems<S::Item>> Stream for StreamInCall<S, R> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
@@ -78,7 +78,7 @@ impl<S: Stream, R: Read<S::Item>> Stream for StreamInCall<S, R> {
 }
 
 #[pinned_drop]
-impl<S: Stream, R: Read<S::Item>> PinnedDrop for StreamInCall<S, R> {
+impl<S: Stream, R: ReadItems<S::Item>> PinnedDrop for StreamInCall<S, R> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some((mut span, read)) = this.call.take() {
@@ -88,7 +88,7 @@ impl<S: Stream, R: Read<S::Item>> PinnedDrop for StreamInCall<S, R> {
     }
 }
 
-fn end<T>(span: PolledSpan, read: impl Read<T>, status: SpanStatus) {
+fn end<T>(span: PolledSpan, read: impl ReadItems<T>, status: SpanStatus) {
     read.tell(&span);
     span.set_status(status);
     span.finish();

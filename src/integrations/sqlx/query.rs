@@ -11,7 +11,7 @@ use sqlx_core::sql_str::SqlStr;
 
 use super::server::Server;
 use super::status;
-use crate::integrations::call::{InCall, Read, StreamInCall, begin};
+use crate::integrations::call::{InCall, ReadItems, StreamInCall, begin};
 use crate::integrations::sql::Statement;
 use crate::trace::PolledSpan;
 use crate::{Span, SpanStatus};
@@ -160,7 +160,7 @@ struct Rows<T> {
     rows: u64,
 }
 
-impl<T> Read<Result<T, Error>> for Rows<T> {
+impl<T> ReadItems<Result<T, Error>> for Rows<T> {
     fn read(&mut self, span: &Span, item: &Result<T, Error>) -> Option<SpanStatus> {
         match item {
             Ok(item) => {
