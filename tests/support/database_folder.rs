@@ -1,9 +1,9 @@
 //! Folders with a new database in them, which take a second to make and are copied then.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 /// The folder `data` in another one: a copy of what `make` has once put into a folder, for this
 /// version of the server.
@@ -19,21 +19,25 @@ pub(crate) fn new_database(
     let version = version.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(version);
     if !template.exists() {
-        // In a place of its own, as others may do the same at the same time.
-        let new = template.with_extension(std::process::id().to_string());
+        // In a place of its own, where the account gets to.
+        let id = std::process::id();
+        let new = env::temp_dir().join(format!("taskspan-new-{id}"));
         let _ = fs::remove_dir_all(&new);
-        fs::create_dir_all(&new).unwrap();
+        fs::create_dir(&new).unwrap();
         give_to(&new, account);
-        run(&mut make(&new.join("data")));
-        if fs::rename(&new, &template).is_err() {
-            fs::remove_dir_all(&new).unwrap();
+        let mut making = make(&new.join("data"));
+        run(making.current_dir(&new).env("TMPDIR", &new));
+
+        // Others may do the same at the same time, so it is there at once or not at all.
+        let copy = template.with_extension(id.to_string());
+        copy_all(&new, &copy);
+        fs::remove_dir_all(&new).unwrap();
+        if fs::rename(&copy, &template).is_err() {
+            fs::remove_dir_all(&copy).unwrap();
         }
     }
     let data = folder.join("data");
-    run(Command::new("cp")
-        .arg("-a")
-        .arg(template.join("data"))
-        .arg(&data));
+    copy_all(&template.join("data"), &data);
     give_to(folder, account);
     data
 }
@@ -51,6 +55,10 @@ pub(crate) fn command_of(account: &str, program: impl AsRef<Path>) -> Command {
         .arg("--init-groups")
         .arg(program);
     command
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("-a").arg(from).arg(to));
 }
 
 fn give_to(folder: &Path, account: &str) {

@@ -1,11 +1,11 @@
 //! Real servers, each in a process and a folder of its own.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 /// A server that runs until it is killed or dropped.
 pub(crate) struct ServerProcess {
@@ -28,13 +28,16 @@ impl ServerProcess {
         address: SocketAddr,
         command: impl FnOnce(&Path, SocketAddr) -> Command,
     ) -> Self {
-        let name = format!("{}-{}", std::process::id(), address.port());
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Where servers get to that run as somebody else, with room for the name of a socket.
+        let name = format!("taskspan-{}-{}", std::process::id(), address.port());
+        let folder = env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let mut command = command(&folder, address);
         let log = fs::File::create(folder.join("log")).unwrap();
         let process = command
+            .current_dir(&folder)
+            .env("TMPDIR", &folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
