@@ -3,17 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::future::{pending, poll_fn};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use serde_json::json;
 use taskspan::protocol::Transaction;
 use taskspan::test::Sent;
-use taskspan::{Client, Instrument as _, Options};
+use taskspan::{Client, Instrument as _, Options, SamplingContext};
 use tracing::dispatcher::{DefaultGuard, set_default};
 use tracing::instrument::WithSubscriber;
 use tracing::{Dispatch, Instrument, Level, Span, debug_span, error, info, info_span};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
 
@@ -551,4 +554,211 @@ async fn without_a_client_nothing_happens() {
     poll_fn(|_| Poll::Ready(()))
         .instrument(info_span!("future"))
         .await;
+}
+
+#[tokio::test]
+async fn other_layers_and_filters_are_not_concerned() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let fmt = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .with_filter(EnvFilter::new("tracing_layer=debug"));
+    let layer = taskspan::tracing::layer().with_filter(EnvFilter::new("info,noisy=off"));
+    let subscriber = tracing_subscriber::registry().with(fmt).with(layer);
+    let _default = tracing::subscriber::set_default(subscriber);
+    let (_, transaction) = recorded(async {
+        let outer = info_span!("outer");
+        outer.in_scope(|| {
+            debug_span!("debug").in_scope(|| {
+                info_span!(target: "noisy", "noisy").in_scope(|| {
+                    info_span!("inner").in_scope(|| info!("event"));
+                    let filtered = debug_span!("also filtered");
+                    info_span!(parent: &filtered, "below filtered").in_scope(|| ());
+                });
+            });
+        });
+        tracing::debug!("for the other one");
+    })
+    .await;
+    let names = transaction.spans.iter().map(|span| &*span.description);
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["outer", "inner", "below filtered"]
+    );
+    let outer = transaction.spans[0].span_id;
+    assert_eq!(transaction.spans[1].parent_span_id, outer);
+    assert_eq!(transaction.spans[2].parent_span_id, outer);
+    assert_eq!(transaction.breadcrumbs.len(), 1);
+    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        lines.contains("outer:debug:inner: tracing_layer: event"),
+        "{lines}"
+    );
+    assert!(lines.contains("for the other one"), "{lines}");
+}
+
+#[tokio::test]
+async fn samplers_know_the_fields_of_roots() {
+    let _default = subscribe();
+    let options = Options::disabled().traces_sampler(|context: &SamplingContext<'_>| {
+        // What a sampler does itself is not recorded.
+        info_span!("sampler").in_scope(|| info!("sampling"));
+        match context.attribute("path").and_then(|path| path.as_str()) {
+            Some("/health") => 0.0,
+            _ => 1.0,
+        }
+    });
+    let (client, sent) = taskspan::test::client(options);
+    async {
+        for path in ["/health", "/items"] {
+            info_span!("request", path).in_scope(|| ());
+        }
+    }
+    .with_client(&client)
+    .await;
+    assert_eq!(sent.transactions().len(), 1);
+    assert_eq!(
+        sent.transactions()[0].contexts.trace.data.get("path"),
+        Some("/items".into())
+    );
+}
+
+#[tokio::test]
+async fn callbacks_may_use_tracing_themselves() {
+    let _default = subscribe();
+    let options = Options::disabled()
+        .traces_sample_rate(1.0)
+        .before_breadcrumb(|breadcrumb| {
+            info!("a breadcrumb");
+            Some(breadcrumb)
+        });
+    let (client, sent) = taskspan::test::client(options);
+    async { info!("event") }
+        .in_transaction("task", "work")
+        .with_client(&client)
+        .await;
+    assert_eq!(sent.transactions()[0].breadcrumbs.len(), 1);
+}
+
+#[tokio::test]
+async fn late_spans_stay_in_their_trace() {
+    let _default = subscribe();
+    let (_, sent) = sent_of(async {
+        let late = async { info_span!("late") }
+            .in_transaction("task", "work")
+            .await;
+        async { async {}.in_span("native", "below late").await }
+            .instrument(late)
+            .await;
+    })
+    .await;
+    let transactions = sent.transactions();
+    assert_eq!(transactions.len(), 2);
+    let traces = transactions.iter().map(|it| it.contexts.trace.trace_id);
+    let traces: Vec<_> = traces.collect();
+    assert_eq!(traces[0], traces[1]);
+    assert_eq!(transactions[1].name, "below late");
+    assert_eq!(
+        transactions[1].contexts.trace.parent_span_id,
+        Some(transactions[0].spans[0].span_id)
+    );
+}
+
+#[tokio::test]
+async fn what_is_told_others_is_that_of_the_span() {
+    let _default = subscribe();
+    let (told, transaction) = recorded(async {
+        info_span!("call").in_scope(|| taskspan::outgoing_trace().unwrap().sentry_trace())
+    })
+    .await;
+    let span = &transaction.spans[0];
+    assert_eq!(told, format!("{}-{}-1", span.trace_id, span.span_id));
+}
+
+#[tokio::test]
+async fn a_layer_that_goes_ends_what_is_open() {
+    let (_, sent) = sent_of(async {
+        let subscriber = subscriber();
+        let child = tracing::dispatcher::with_default(&subscriber, || {
+            info_span!("root").in_scope(|| info_span!("child"))
+        });
+        // The registry tells the subscriber of the thread that the root has no more children, and
+        // here there is none.
+        drop(child);
+        drop(subscriber);
+    })
+    .await;
+    assert_eq!(sent.tree(), "function root (ok)\n  function child (ok)\n");
+}
+
+#[test]
+fn nothing_is_allocated_for_what_is_not_sampled() {
+    fn count(subscriber: Dispatch, client: Option<&Client>) -> u64 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let work = || {
+            for n in 0..10 {
+                let span = info_span!("span", n, text = "text");
+                span.in_scope(|| {
+                    info!(n, "event");
+                    info_span!("inner").in_scope(|| ());
+                });
+                let mut future = pin!(pending::<()>().instrument(span));
+                for _ in 0..3 {
+                    assert!(poll_once(future.as_mut()).is_pending());
+                }
+            }
+        };
+        let measured = async {
+            let _outer = info_span!("outer").entered();
+            work();
+            allocation_counter::measure(work).count_total
+        };
+        let _default = set_default(&subscriber);
+        runtime.block_on(async {
+            match client {
+                Some(client) => {
+                    measured
+                        .in_transaction("task", "work")
+                        .with_client(client)
+                        .await
+                }
+                None => measured.await,
+            }
+        })
+    }
+
+    /// Frees the places of spans, which the registry alone never does.
+    struct Empty;
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Empty {}
+
+    let bare = || Dispatch::new(tracing_subscriber::registry().with(Empty));
+    let (client, _) = taskspan::test::client(Options::disabled().traces_sample_rate(0.0));
+    assert_eq!(
+        count(subscriber(), Some(&client)),
+        count(bare(), Some(&client))
+    );
+    assert_eq!(count(subscriber(), None), count(bare(), None));
+    let (sampled, _) = self::client();
+    assert!(
+        count(subscriber(), Some(&sampled)) > count(bare(), Some(&sampled)),
+        "it counts"
+    );
 }

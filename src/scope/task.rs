@@ -185,18 +185,6 @@ fn uncover(scope: &mut Option<Box<TaskScope>>) {
     }
 }
 
-/// Ends the current scope if it was laid over another one, and tells whether it was.
-#[cfg(feature = "tracing")]
-#[cold]
-pub(crate) fn lift() -> bool {
-    let owner = with(|task| match &task.standing {
-        Standing::Over { owner, .. } => Some(*owner),
-        Standing::Apart | Standing::Hidden => None,
-    });
-    // It may run anything when it ends, so not in `with`.
-    owner.and_then(take_off).is_some()
-}
-
 /// Whether what runs here is the work of this crate itself.
 #[cfg(feature = "tracing")]
 pub(crate) fn is_hidden() -> bool {

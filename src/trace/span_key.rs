@@ -61,13 +61,11 @@ impl SpanKey {
         task::with(|task| {
             let spans = task.spans.as_mut()?;
             spans.trace().list();
-            let started = spans.room_for_one().then(|| {
-                spans.record(|parent| {
-                    let (op, name) = (op.into(), callsite.name().into());
-                    let mut record = Record::new(op, name, origin, parent, Ticks::now());
-                    record.callsite = Some(callsite);
-                    record
-                })
+            let started = spans.record(|parent| {
+                let (op, name) = (op.into(), callsite.name().into());
+                let mut record = Record::new(op, name, origin, parent, Ticks::now());
+                record.callsite = Some(callsite);
+                record
             });
             spans.count_open_keys(1);
             let number = started.unwrap_or_else(|| spans.current());

@@ -7,7 +7,9 @@ use std::{iter, mem, thread};
 use super::Trace;
 use super::assemble::Finished;
 use super::buffer::SpanBuffer;
-use super::record::{Change, Record, SpanNumber};
+#[cfg(feature = "tracing")]
+use super::record::Record;
+use super::record::{Change, SpanNumber};
 use super::shared::ROOT_TASK;
 use super::span::Place;
 use super::span_builder::SpanBuilder;
@@ -151,33 +153,49 @@ impl TaskSpans {
             Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
             _ => self.lend(),
         };
-        let started = self.room_for_one().then(|| {
-            let start = span.start_in(&trace);
-            self.record(|parent| span.take_record(parent, start))
-        });
+        let Some(number) = self.next_number() else {
+            return Place {
+                trace,
+                number: self.current,
+                recorded: false,
+                is_root: false,
+            };
+        };
+        let start = span.start_in(&trace);
+        // `push` would have it built on the stack and copied.
+        let record = iter::once_with(|| span.take_record(self.current, start));
+        self.buffer.records.extend(record);
         Place {
             trace,
-            number: started.unwrap_or(self.current),
-            recorded: started.is_some(),
+            number,
+            recorded: true,
             is_root: false,
         }
     }
 
-    /// Whether another span is to be recorded: if anything is, and there is room for it.
+    /// Records a span below the current one, if anything is recorded and there is room for it.
+    #[cfg(feature = "tracing")]
     #[inline(always)]
-    pub(super) fn room_for_one(&mut self) -> bool {
-        self.recorded && (self.room > 0 || self.ask_for_room())
+    pub(super) fn record(
+        &mut self,
+        record: impl FnOnce(SpanNumber) -> Record,
+    ) -> Option<SpanNumber> {
+        let number = self.next_number()?;
+        self.buffer
+            .records
+            .extend(iter::once_with(|| record(self.current)));
+        Some(number)
     }
 
-    /// Records a span below the current one. There is [room](Self::room_for_one) for it.
+    /// The number of the next span, which has to be recorded. `None` if there is no room for it.
     #[inline(always)]
-    pub(super) fn record(&mut self, record: impl FnOnce(SpanNumber) -> Record) -> SpanNumber {
+    fn next_number(&mut self) -> Option<SpanNumber> {
+        if !self.recorded || (self.room == 0 && !self.ask_for_room()) {
+            return None;
+        }
         self.room -= 1;
-        let number = SpanNumber::new(self.task, self.buffer.records.len() as u32);
-        // `push` would have it built on the stack and copied.
-        let record = iter::once_with(|| record(self.current));
-        self.buffer.records.extend(record);
-        number
+        let index = self.buffer.records.len() as u32;
+        Some(SpanNumber::new(self.task, index))
     }
 
     #[cold]
@@ -205,18 +223,13 @@ impl TaskSpans {
             ..
         } = place;
         if recorded {
-            self.change(number, Change::End(Ticks::now(), status));
+            let change = Change::End(Ticks::now(), status);
+            match self.buffer.records.get_mut(number.index()) {
+                Some(record) if number.task() == self.task => record.apply(change),
+                _ => trace.change_away(number, change),
+            }
         }
         self.take_back(trace);
-    }
-
-    /// Changes a span of this trace.
-    #[inline(always)]
-    pub(super) fn change(&mut self, number: SpanNumber, change: Change) {
-        match self.buffer.records.get_mut(number.index()) {
-            Some(record) if number.task() == self.task => record.apply(change),
-            _ => self.trace.change_away(number, change),
-        }
     }
 
     /// The buffer, if changes to this span are made there.

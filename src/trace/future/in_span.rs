@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use pin_project::{pin_project, pinned_drop};
@@ -216,57 +217,54 @@ impl CarriedSpan {
             (Entry::Nothing, _) => {}
             (Entry::Here { before }, None) => self.pause(*before),
             (Entry::Here { before }, Some(status)) => self.end_here(*before, status),
-            (Entry::Own, end_as) => {
-                task::leave(&mut self.own);
-                if let Some(status) = end_as {
-                    self.end_away(status);
-                }
-            }
+            (Entry::Own, end_as) => self.leave_own(end_as),
+        }
+    }
+
+    #[cold]
+    fn leave_own(&mut self, end_as: Option<SpanStatus>) {
+        task::leave(&mut self.own);
+        if let Some(status) = end_as {
+            self.end_away(status);
         }
     }
 
     #[inline]
     fn pause(&self, before: SpanNumber) {
-        if !self.uncover() {
-            return;
-        }
         task::with(|task| {
-            task.spans.as_mut()?.set_current(before);
+            let spans = task.spans.as_mut()?;
+            if self.is_in(spans) {
+                spans.set_current(before);
+            }
             Some(())
         });
     }
 
     #[inline(never)]
     fn end_here(&mut self, before: SpanNumber, status: SpanStatus) {
-        if !self.uncover() {
-            return self.end_away(status);
-        }
         self.stage = Stage::Idle;
         task::with(|task| {
             let spans = task.spans.as_mut()?;
-            spans.set_current(before);
-            spans.end(self.place.take()?, status);
+            if self.is_in(spans) {
+                spans.set_current(before);
+                spans.end(self.place.take()?, status);
+            }
             Some(())
         });
         self.own = None;
-    }
-
-    /// Ends what was laid over the task in this poll and left there. Tells whether the task is there.
-    #[inline]
-    fn uncover(&self) -> bool {
-        // It is, where nobody lays anything over it.
-        #[cfg(feature = "tracing")]
-        if let Some(place) = &self.place {
-            while in_task_of(&place.trace, |_| Some(())).is_none() {
-                if !task::lift() {
-                    return false;
-                }
-            }
+        if let Some(place) = self.place.take() {
+            place.end(Ticks::now(), status);
         }
-        true
     }
 
-    #[cold]
+    /// Whether the current task still is the one that the future was entered in. A guard of
+    /// `tracing` that it has held across an await leaves another one there.
+    #[inline]
+    fn is_in(&self, spans: &TaskSpans) -> bool {
+        let trace = self.place.as_ref().map(|place| Arc::as_ptr(&place.trace));
+        cfg!(not(feature = "tracing")) || trace == Some(Arc::as_ptr(spans.trace()))
+    }
+
     fn end_away(&mut self, status: SpanStatus) {
         if let Some(place) = self.place.take() {
             let in_own = self.own.as_mut().and_then(|own| own.spans.as_mut());
