@@ -13,7 +13,11 @@ pub(crate) struct Baseline {
     pub(crate) counts: BTreeMap<String, f64>,
 }
 
+/// The paths of the layer are counted in a program of their own.
+#[cfg(not(feature = "tracing"))]
 pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/baseline.txt");
+#[cfg(feature = "tracing")]
+pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/layer.txt");
 
 impl Baseline {
     /// What was counted here and now.

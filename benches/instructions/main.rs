@@ -1,8 +1,8 @@
 //! Fails when the paths that everybody takes need more instructions than they did.
 //!
 //! `./bench --instructions` at the root counts them with `valgrind --tool=callgrind` and compares
-//! with `baseline.txt` beside this file: more than 5 % more is an error. With `--renew` it writes
-//! that file, which is to be done with a change that is worth it, in the same commit.
+//! with `baseline.txt` beside this file, and with `layer.txt` for what the feature `tracing` adds:
+//! more than 5 % more is an error. With `--renew` it writes these files, which is to be done with a change that is worth it, in the same commit.
 //!
 //! A count is the same every time, but another compiler or processor architecture makes other
 //! ones. The baseline says for which it is. Elsewhere nothing is compared, which is an error as

@@ -1,13 +1,21 @@
-//! The paths that are guarded.
+//! The paths that are guarded, and what they are taken in.
 
-use std::future::{Future, poll_fn, ready};
+#[cfg(feature = "tracing")]
+mod layer;
+#[cfg(not(feature = "tracing"))]
+mod native;
+
+use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use taskspan::{Client, Instrument, Options};
-use tokio::runtime::Builder;
-use tracing_subscriber::prelude::*;
+use taskspan::{Instrument, Options};
+
+#[cfg(feature = "tracing")]
+pub(crate) use self::layer::PATHS;
+#[cfg(not(feature = "tracing"))]
+pub(crate) use self::native::PATHS;
 
 pub(crate) struct Path {
     pub(crate) name: &'static str,
@@ -18,70 +26,8 @@ pub(crate) struct Path {
     run: fn(u32),
 }
 
-pub(crate) const PATHS: &[Path] = &[
-    in_transaction("sync child span, sampled", true, sync_spans),
-    in_transaction("sync child span, unsampled", false, sync_spans),
-    in_transaction("3 attributes, sampled", true, attributes),
-    in_transaction("async child span, sampled", true, async_spans),
-    in_transaction("async child span, unsampled", false, async_spans),
-    in_transaction("one further poll, sampled", true, further_polls),
-    in_transaction("one further poll, unsampled", false, further_polls),
-    Path {
-        name: "tracing span, registry alone",
-        sampled: true,
-        within: within_registry,
-        run: tracing_spans,
-    },
-    in_layer("tracing span, sampled", true, tracing_spans),
-    in_layer("tracing span, unsampled", false, tracing_spans),
-    Path {
-        name: "tracing further poll, registry alone",
-        sampled: true,
-        within: within_registry,
-        run: tracing_further_polls,
-    },
-    in_layer("tracing further poll, sampled", true, tracing_further_polls),
-    in_layer(
-        "tracing further poll, unsampled",
-        false,
-        tracing_further_polls,
-    ),
-    outside("empty transaction, sampled", true, transactions),
-    outside("empty transaction, unsampled", false, transactions),
-];
-
 /// How often a path is taken, within what a transaction may have.
 pub(crate) const TIMES: u32 = 500;
-
-const fn in_transaction(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
-    let within = within_transaction;
-    Path {
-        name,
-        sampled,
-        within,
-        run,
-    }
-}
-
-const fn in_layer(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
-    let within = within_layer;
-    Path {
-        name,
-        sampled,
-        within,
-        run,
-    }
-}
-
-const fn outside(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
-    let within = within_client;
-    Path {
-        name,
-        sampled,
-        within,
-        run,
-    }
-}
 
 /// Takes a path, so that what is counted is a warm service: once before, and then measured.
 pub(crate) fn run(name: &str) {
@@ -102,29 +48,6 @@ fn within_transaction(options: Options, run: fn(u32)) {
     }
 }
 
-/// A transaction, and a subscriber with the layer.
-fn within_layer(options: Options, run: fn(u32)) {
-    let subscriber = tracing_subscriber::registry().with(taskspan::tracing::layer());
-    tracing::subscriber::with_default(subscriber, || within_transaction(options, run));
-}
-
-/// A transaction, and a subscriber without the layer.
-fn within_registry(options: Options, run: fn(u32)) {
-    let subscriber = tracing_subscriber::registry();
-    tracing::subscriber::with_default(subscriber, || within_transaction(options, run));
-}
-
-/// The transactions wait for a runtime that does nothing meanwhile.
-fn within_client(options: Options, run: fn(u32)) {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("it is a plain one");
-    let _entered = runtime.enter();
-    let client = Client::new(options).expect("nothing is wrong with the options");
-    for take in [warm_up, measured] {
-        poll_once(async { take(run) }.with_client(&client));
-    }
-}
-
 fn warm_up(run: fn(u32)) {
     run(TIMES);
 }
@@ -133,59 +56,6 @@ fn warm_up(run: fn(u32)) {
 #[inline(never)]
 fn measured(run: fn(u32)) {
     run(TIMES);
-}
-
-fn sync_spans(times: u32) {
-    for n in 0..times {
-        taskspan::span("op", "description").in_scope(|_| black_box(n));
-    }
-}
-
-fn attributes(times: u32) {
-    taskspan::span("op", "description").in_scope(|span| {
-        for n in 0..times {
-            span.set_data("db.system.name", black_box("postgresql"));
-            span.set_data("server.port", black_box(5432));
-            span.set_data("rows", black_box(n));
-        }
-    });
-}
-
-fn async_spans(times: u32) {
-    for n in 0..times {
-        poll_once(ready(n).in_span("op", "description"));
-    }
-}
-
-fn further_polls(times: u32) {
-    let mut context = Context::from_waker(Waker::noop());
-    let mut future = pin!(poll_fn(|_| black_box(Poll::<()>::Pending)).in_span("op", "description"));
-    for _ in 0..times {
-        let _ = black_box(future.as_mut().poll(&mut context));
-    }
-}
-
-fn tracing_spans(times: u32) {
-    let _root = tracing::info_span!("root").entered();
-    for n in 0..times {
-        tracing::info_span!("op").in_scope(|| black_box(n));
-    }
-}
-
-fn tracing_further_polls(times: u32) {
-    let mut context = Context::from_waker(Waker::noop());
-    let never = poll_fn(|_| black_box(Poll::<()>::Pending));
-    let span = tracing::info_span!("op");
-    let mut future = pin!(tracing::Instrument::instrument(never, span));
-    for _ in 0..times {
-        let _ = black_box(future.as_mut().poll(&mut context));
-    }
-}
-
-fn transactions(times: u32) {
-    for n in 0..times {
-        poll_once(ready(n).in_transaction("op", "name"));
-    }
 }
 
 fn poll_once(future: impl Future) {
