@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "not all that is shared is used here")]
 
+#[path = "support/recorded.rs"]
+mod recorded;
 #[path = "support/http.rs"]
 mod support;
 #[path = "support/upstream.rs"]
@@ -16,12 +18,13 @@ use http::{Method, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Response, Result};
 use serde_json::json;
-use taskspan::protocol::{Span, Transaction};
+use taskspan::protocol::Span;
 use taskspan::reqwest::{Client, redirects};
 use taskspan::test::Sent;
 use taskspan::{Instrument, Options};
 use tokio::time::timeout;
 
+use crate::recorded::{only, recorded, status};
 use crate::upstream::{OUTCOMES, Read, Upstream};
 
 fn client_with(options: Options) -> (taskspan::Client, Sent) {
@@ -39,22 +42,6 @@ async fn read(response: Response, read: Read) -> Result<Bytes> {
 }
 
 /// The transaction of some work.
-async fn recorded<T>(work: impl Future<Output = T>) -> (T, Transaction) {
-    let (client, sent) = client_with(Options::disabled().traces_sample_rate(1.0));
-    let work = work.in_transaction("task", "work").with_client(&client);
-    let output = work.await;
-    (output, sent.take().remove(0))
-}
-
-fn only(transaction: &Transaction) -> &Span {
-    assert_eq!(transaction.spans.len(), 1, "{transaction:#?}");
-    &transaction.spans[0]
-}
-
-fn status(span: &Span) -> &'static str {
-    span.status.map_or("", taskspan::SpanStatus::as_str)
-}
-
 fn code(span: &Span) -> u64 {
     let code = span.data.get("http.response.status_code");
     code.and_then(|code| code.as_u64()).unwrap_or_default()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/recorded.rs"]
+mod recorded;
 #[path = "support/carts.rs"]
 mod support;
 
@@ -9,7 +11,6 @@ use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use taskspan::protocol::{Span, Transaction};
 use taskspan::test::Sent;
 use taskspan::tower::Client;
 use taskspan::{Instrument, Options};
@@ -17,6 +18,7 @@ use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tower::ServiceBuilder;
 
+use crate::recorded::{only, recorded, status};
 use crate::support::{Carts, CartsClient, Item};
 
 fn channel(address: SocketAddr) -> Client<Channel> {
@@ -31,22 +33,6 @@ fn client() -> (taskspan::Client, Sent) {
 }
 
 /// The transaction of some work.
-async fn recorded<T>(work: impl Future<Output = T>) -> (T, Transaction) {
-    let (client, sent) = client();
-    let work = work.in_transaction("task", "work").with_client(&client);
-    let output = work.await;
-    (output, sent.take().remove(0))
-}
-
-fn only(transaction: &Transaction) -> &Span {
-    assert_eq!(transaction.spans.len(), 1, "{transaction:#?}");
-    &transaction.spans[0]
-}
-
-fn status(span: &Span) -> &'static str {
-    span.status.map_or("", taskspan::SpanStatus::as_str)
-}
-
 #[tokio::test]
 async fn calls_end_with_their_status() {
     let address = Carts::default().start().await;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "not all that is shared is used here")]
 
+#[path = "support/recorded.rs"]
+mod recorded;
 #[path = "support/http.rs"]
 mod support;
 #[path = "support/upstream.rs"]
@@ -21,7 +23,6 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
-use taskspan::protocol::{Span, Transaction};
 use taskspan::test::Sent;
 use taskspan::tower::{Client, ClientLayer};
 use taskspan::{IncomingTrace, Instrument, Options};
@@ -29,6 +30,7 @@ use tokio::time::timeout;
 use tower::timeout::TimeoutLayer;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
+use crate::recorded::{only, recorded, status};
 use crate::support::http_client;
 use crate::upstream::{OUTCOMES, Read, Upstream};
 
@@ -64,22 +66,6 @@ async fn fetch(http: Http, url: &str, read: Read) -> Result<Bytes, Box<dyn Error
 }
 
 /// The transaction of some work.
-async fn recorded<T>(work: impl Future<Output = T>) -> (T, Transaction) {
-    let (client, sent) = client();
-    let work = work.in_transaction("task", "work").with_client(&client);
-    let output = work.await;
-    (output, sent.take().remove(0))
-}
-
-fn only(transaction: &Transaction) -> &Span {
-    assert_eq!(transaction.spans.len(), 1, "{transaction:#?}");
-    &transaction.spans[0]
-}
-
-fn status(span: &Span) -> &'static str {
-    span.status.map_or("", taskspan::SpanStatus::as_str)
-}
-
 #[tokio::test]
 async fn spans_end_as_their_responses_do() {
     let upstream = Upstream::start().await;

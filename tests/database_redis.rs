@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "not all that is shared is used here")]
 
+#[path = "support/recorded.rs"]
+mod recorded;
 #[path = "support/server_process.rs"]
 mod server_process;
 
@@ -17,12 +19,13 @@ use redis::{
     cmd, pipe,
 };
 use serde_json::{Value as Json, json};
-use taskspan::protocol::{Span, Transaction};
+use taskspan::protocol::Span;
 use taskspan::redis::{Connection, ConnectionLayer};
 use taskspan::{Instrument, Options};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::recorded::{lines, only, recorded, status, text, told};
 use crate::server_process::{ServerProcess, free_address};
 
 /// A server of its own for a test.
@@ -64,41 +67,8 @@ impl Server {
     }
 }
 
-/// The transaction of some work.
-async fn recorded<T>(work: impl Future<Output = T>) -> (T, Transaction) {
-    let options = Options::disabled().traces_sample_rate(1.0).max_spans(4_000);
-    let (client, sent) = taskspan::test::client(options);
-    let work = work.in_transaction("task", "work").with_client(&client);
-    let output = work.await;
-    (output, sent.take().remove(0))
-}
-
-fn only(transaction: &Transaction) -> &Span {
-    assert_eq!(transaction.spans.len(), 1, "{transaction:#?}");
-    &transaction.spans[0]
-}
-
-fn status(span: &Span) -> &'static str {
-    span.status.map_or("", taskspan::SpanStatus::as_str)
-}
-
-fn lines(transaction: &Transaction) -> Vec<String> {
-    let spans = transaction.spans.iter();
-    spans
-        .map(|span| format!("{} {} ({})", span.op, span.description, status(span)))
-        .collect()
-}
-
-fn told(span: &Span, key: &str) -> Json {
-    span.data.get(key).unwrap_or_default()
-}
-
 fn data(span: &Span) -> Json {
     serde_json::to_value(&span.data).unwrap()
-}
-
-fn text(transaction: &Transaction) -> String {
-    serde_json::to_string(transaction).unwrap()
 }
 
 /// What a program does with any connection.

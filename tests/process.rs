@@ -3,6 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "support/recorded.rs"]
+mod recorded;
+
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command as StdCommand, Output, Stdio};
 use std::time::Duration;
@@ -11,12 +14,14 @@ use std::{env, fs, io};
 use serde_json::{Value as Json, json};
 use taskspan::local::Receiver;
 use taskspan::process::TraceCommand;
-use taskspan::protocol::{Span, Transaction};
+use taskspan::protocol::Span;
 use taskspan::{IncomingTrace, Instrument, JoinSetExt, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use self::recorded::{lines, recorded, recorded_with, text, told};
 
 const SOON: Duration = Duration::from_secs(20);
 /// The variable that makes a test the child of itself.
@@ -24,35 +29,6 @@ const CHILD: &str = "PROCESS_TEST_CHILD";
 
 fn sampled() -> Options {
     Options::disabled().traces_sample_rate(1.0)
-}
-
-/// The transaction of some work.
-async fn recorded_with<T>(options: Options, work: impl Future<Output = T>) -> (T, Transaction) {
-    let (client, sent) = taskspan::test::client(options);
-    let work = work.in_transaction("task", "work").with_client(&client);
-    let output = timeout(SOON, work).await.unwrap();
-    (output, sent.take().remove(0))
-}
-
-async fn recorded<T>(work: impl Future<Output = T>) -> (T, Transaction) {
-    recorded_with(sampled(), work).await
-}
-
-fn lines(transaction: &Transaction) -> Vec<String> {
-    transaction.spans.iter().map(line).collect()
-}
-
-fn line(span: &Span) -> String {
-    let status = span.status.map_or("", taskspan::SpanStatus::as_str);
-    format!("{} {} ({status})", span.op, span.description)
-}
-
-fn told(span: &Span, key: &str) -> Json {
-    span.data.get(key).unwrap_or_default()
-}
-
-fn text(transaction: &Transaction) -> String {
-    serde_json::to_string(transaction).unwrap()
 }
 
 fn shell(script: &str) -> Command {
