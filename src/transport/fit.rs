@@ -315,6 +315,7 @@ mod tests {
             origin: "manual".into(),
             tags: BTreeMap::new(),
             data: Data::default(),
+            links: Vec::new(),
         }
     }
 

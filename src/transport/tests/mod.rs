@@ -88,6 +88,7 @@ fn transaction(name: String) -> Transaction {
                 status: None,
                 origin: "manual".into(),
                 data: Data::default(),
+                links: Vec::new(),
             },
             others: BTreeMap::new(),
         },
