@@ -26,20 +26,13 @@ pub(crate) const PATHS: &[Path] = &[
     in_transaction("async child span, unsampled", false, async_spans),
     in_transaction("one further poll, sampled", true, further_polls),
     in_transaction("one further poll, unsampled", false, further_polls),
-    Path {
-        name: "tracing span, registry alone",
-        sampled: true,
-        within: within_registry,
-        run: tracing_spans,
-    },
+    in_registry("tracing span, registry alone", tracing_spans),
     in_layer("tracing span, sampled", true, tracing_spans),
     in_layer("tracing span, unsampled", false, tracing_spans),
-    Path {
-        name: "tracing further poll, registry alone",
-        sampled: true,
-        within: within_registry,
-        run: tracing_further_polls,
-    },
+    in_registry(
+        "tracing further poll, registry alone",
+        tracing_further_polls,
+    ),
     in_layer("tracing further poll, sampled", true, tracing_further_polls),
     in_layer(
         "tracing further poll, unsampled",
@@ -54,27 +47,27 @@ pub(crate) const PATHS: &[Path] = &[
 pub(crate) const TIMES: u32 = 500;
 
 const fn in_transaction(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
-    let within = within_transaction;
-    Path {
-        name,
-        sampled,
-        within,
-        run,
-    }
+    path(name, sampled, within_transaction, run)
 }
 
 const fn in_layer(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
-    let within = within_layer;
-    Path {
-        name,
-        sampled,
-        within,
-        run,
-    }
+    path(name, sampled, within_layer, run)
+}
+
+const fn in_registry(name: &'static str, run: fn(u32)) -> Path {
+    path(name, true, within_registry, run)
 }
 
 const fn outside(name: &'static str, sampled: bool, run: fn(u32)) -> Path {
-    let within = within_client;
+    path(name, sampled, within_client, run)
+}
+
+const fn path(
+    name: &'static str,
+    sampled: bool,
+    within: fn(Options, fn(u32)),
+    run: fn(u32),
+) -> Path {
     Path {
         name,
         sampled,
