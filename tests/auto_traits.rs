@@ -246,6 +246,13 @@ fn futures_of_the_receiver_can_be_spawned() {
     let _: fn(local::Receiver) = methods;
 }
 
+#[cfg(feature = "tracing")]
+#[test]
+fn the_layer_of_tracing_can_be_shared() {
+    fn is_shared<T: Send + Sync + 'static>(_: T) {}
+    is_shared(taskspan::tracing::layer());
+}
+
 #[cfg(feature = "tower")]
 #[test]
 fn clients_are_what_is_inside() {

@@ -5,7 +5,7 @@
 use std::future::{pending, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -52,7 +52,7 @@ async fn tree_of<T>(work: impl Future<Output = T>) -> String {
     sent.tree()
 }
 
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -138,12 +138,12 @@ async fn what_was_current_before_is_current_after() {
         // In another order than they were entered.
         let in_first = first.in_scope(id);
         let in_second = second.in_scope(id);
-        let (a, b) = (first.clone().entered(), second.clone().entered());
+        let (a, b) = (first.clone().entered(), second.entered());
         drop(a);
         assert_eq!(id(), in_second);
         drop(b);
         assert_eq!(id(), root);
-        let (a, b) = (first.clone().entered(), first.clone().entered());
+        let (a, b) = (first.clone().entered(), first.entered());
         drop(a);
         assert_eq!(id(), in_first);
         drop(b);
@@ -230,12 +230,12 @@ async fn futures_keep_to_their_traces() {
             taskspan::span("native", "below first").in_scope(|_| ());
             info_span!("also below first").in_scope(|| ());
         };
-        work.instrument(span)
+        let work: Pin<Box<dyn Future<Output = ()>>> = Box::pin(work.instrument(span));
+        Some(work)
     }
     .in_transaction("task", "first");
     let second = async {
-        let of_first = of_first.await;
-        let mut of_first = pin!(of_first);
+        let mut of_first = of_first.await.unwrap();
         assert!(poll_once(of_first.as_mut()).is_pending());
         info_span!("of second").in_scope(|| ());
         assert!(poll_once(of_first.as_mut()).is_ready());
@@ -709,7 +709,7 @@ async fn a_layer_that_goes_ends_what_is_open() {
 
 #[test]
 fn nothing_is_allocated_for_what_is_not_sampled() {
-    fn count(subscriber: Dispatch, client: Option<&Client>) -> u64 {
+    fn count(subscriber: &Dispatch, client: Option<&Client>) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -731,7 +731,7 @@ fn nothing_is_allocated_for_what_is_not_sampled() {
             work();
             allocation_counter::measure(work).count_total
         };
-        let _default = set_default(&subscriber);
+        let _default = set_default(subscriber);
         runtime.block_on(async {
             match client {
                 Some(client) => {
@@ -752,13 +752,13 @@ fn nothing_is_allocated_for_what_is_not_sampled() {
     let bare = || Dispatch::new(tracing_subscriber::registry().with(Empty));
     let (client, _) = taskspan::test::client(Options::disabled().traces_sample_rate(0.0));
     assert_eq!(
-        count(subscriber(), Some(&client)),
-        count(bare(), Some(&client))
+        count(&subscriber(), Some(&client)),
+        count(&bare(), Some(&client))
     );
-    assert_eq!(count(subscriber(), None), count(bare(), None));
+    assert_eq!(count(&subscriber(), None), count(&bare(), None));
     let (sampled, _) = self::client();
     assert!(
-        count(subscriber(), Some(&sampled)) > count(bare(), Some(&sampled)),
+        count(&subscriber(), Some(&sampled)) > count(&bare(), Some(&sampled)),
         "it counts"
     );
 }

@@ -26,7 +26,6 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::prelude::*;
 
 #[path = "support/tls.rs"]
-#[allow(dead_code, reason = "not all that is shared is used here")]
 mod tls;
 
 use self::tls::{Authority, Front, file};
@@ -122,7 +121,7 @@ async fn requests_of_tower_http_are_transactions() {
     assert_eq!(found.contexts["trace"]["data"]["uri"], "/found?page=2");
     assert_eq!(found.spans.len(), 1);
     assert_eq!(found.spans[0].description, "SELECT 1");
-    assert_eq!(found.spans[0].parent_span_id, Some(found.span_id.clone()));
+    assert_eq!(found.spans[0].parent_span_id, Some(found.span_id));
     // Its layer reports failures as events of level error.
     assert_eq!(received[1].status.unwrap().as_str(), "internal_error");
 }
@@ -195,7 +194,7 @@ async fn hyper_and_reqwest_are_recorded_where_they_are_asked_to_be() {
         let parent = work
             .spans
             .iter()
-            .find(|it| Some(&it.span_id) == span.parent_span_id.as_ref());
+            .find(|it| Some(it.span_id) == span.parent_span_id);
         assert!(span.description == "call" || parent.is_some(), "{span:?}");
     }
 }

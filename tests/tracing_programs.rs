@@ -103,14 +103,14 @@ impl Program {
         }
     }
 
-    fn start(&self, parent: Option<Span>) {
+    fn start(&self, parent: Option<&Span>) {
         let (name, around) = (self.name(), taskspan::current_span());
-        let span = match &parent {
+        let span = match parent {
             Some(parent) => info_span!(parent: parent, "span", otel.name = name),
             None => info_span!("span", otel.name = name),
         };
         span.in_scope(|| {
-            if let (None, Some(around)) = (&parent, &around) {
+            if let (None, Some(around)) = (parent, &around) {
                 let trace = taskspan::current_span().unwrap().trace_id();
                 assert_eq!(trace, around.trace_id(), "it is in the trace around");
             }
@@ -164,7 +164,7 @@ impl Program {
     fn run_now(&self, guards: &RefCell<Vec<EnteredSpan>>, step: Step) {
         match step {
             Step::New => self.start(None),
-            Step::NewBelow(number) => self.start(self.choose(number)),
+            Step::NewBelow(number) => self.start(self.choose(number).as_ref()),
             Step::Enter(number) => {
                 let entered = self.choose(number).map(Span::entered);
                 guards.borrow_mut().extend(entered);

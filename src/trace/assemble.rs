@@ -520,11 +520,12 @@ fn set(spans: &mut [Assembled], attributes: &Attributes) {
             #[cfg(feature = "tracing")]
             Kind::Link => {
                 let ids = attribute.key.split_once('-');
-                let ids =
-                    ids.and_then(|(trace, span)| Some((trace.parse().ok()?, span.parse().ok()?)));
-                let link = ids.map(|(trace, span)| Link::follows_from(trace, span));
-                span.links
-                    .extend(link.filter(|link| !span.links.contains(link)));
+                if let Some((Ok(trace), Ok(cause))) = ids.map(|(a, b)| (a.parse(), b.parse())) {
+                    let link = Link::follows_from(trace, cause);
+                    if span.links.len() < MAX_LINKS && !span.links.contains(&link) {
+                        span.links.push(link);
+                    }
+                }
             }
             #[cfg(feature = "_http-server")]
             Kind::Request => span.request = Some(RecordedRequest::new(text)),
@@ -549,3 +550,7 @@ fn texts(records: &[Record]) -> usize {
         .map(|record| owned(&record.op) + owned(&record.name))
         .sum()
 }
+
+/// How many links a span may have, as in OpenTelemetry: they are not shortened later.
+#[cfg(feature = "tracing")]
+const MAX_LINKS: usize = 128;

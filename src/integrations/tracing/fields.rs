@@ -16,6 +16,27 @@ use crate::propagation::IncomingTrace;
 use crate::protocol::SpanStatus;
 use crate::trace::{Span, SpanKey};
 
+/// Sets values that are no text.
+macro_rules! set_as_they_are {
+    () => {
+        fn record_f64(&mut self, field: &Field, value: f64) {
+            self.set(field, value);
+        }
+
+        fn record_i64(&mut self, field: &Field, value: i64) {
+            self.set(field, value);
+        }
+
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            self.set(field, value);
+        }
+
+        fn record_bool(&mut self, field: &Field, value: bool) {
+            self.set(field, value);
+        }
+    };
+}
+
 /// Sets the fields of a span on ours.
 pub(super) struct SpanFields<'a> {
     span: &'a Span,
@@ -87,27 +108,13 @@ impl<'a> SpanFields<'a> {
 }
 
 impl Visit for SpanFields<'_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
-    }
+    set_as_they_are!();
 
     fn record_i128(&mut self, field: &Field, value: i128) {
         self.set(field, value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.set(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
         self.set(field, value);
     }
 
@@ -181,21 +188,7 @@ impl StartFields {
 }
 
 impl Visit for StartFields {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
-    }
+    set_as_they_are!();
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.set_text(field, value);
@@ -247,21 +240,7 @@ impl EventFields {
 }
 
 impl Visit for EventFields {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
-    }
+    set_as_they_are!();
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.set_text(field, value.to_owned());
