@@ -98,7 +98,7 @@ impl Operation {
             Self::Span => meter.repeat(SPANS, |n| {
                 info_span!("op").in_scope(|| {
                     black_box(n);
-                })
+                });
             }),
             Self::Fields => meter.repeat(SPANS, |n| {
                 let span = info_span!(
@@ -109,7 +109,7 @@ impl Operation {
                 );
                 span.in_scope(|| {
                     black_box(n);
-                });
+                });;
             }),
             Self::FurtherPoll | Self::FurtherPollOfRoot => {
                 let never = poll_fn(|_| black_box(Poll::<()>::Pending));

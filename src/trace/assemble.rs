@@ -13,7 +13,7 @@ use super::buffer::SpanBuffer;
 #[cfg(feature = "_call-sites")]
 use super::call_site::CallSite;
 #[cfg(feature = "tracing")]
-use super::callsite;
+use super::metadata;
 use super::record::{Change, Record, SpanNumber};
 #[cfg(feature = "_http-server")]
 use super::recorded_request::RecordedRequest;
@@ -83,7 +83,7 @@ impl Assembled {
         #[cfg_attr(not(feature = "tracing"), expect(unused_mut))]
         let mut data = Data::default();
         #[cfg(feature = "tracing")]
-        for (key, value) in record.callsite.into_iter().flat_map(callsite::attributes) {
+        for (key, value) in record.metadata.into_iter().flat_map(metadata::attributes) {
             data.insert_raw(key.into(), value);
         }
         Self {

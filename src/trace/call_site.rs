@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError, RwLock};
 
+use super::source_path::from_package_on;
 use crate::protocol::Data;
 
 /// A place in the code.
@@ -82,7 +83,7 @@ impl CallSite {
         Some(Self {
             function: function(name).map(str::to_owned),
             line: file.as_ref().and_then(|_| symbol.lineno()),
-            file: file.map(|file| from_package_on(&file).replace('\\', "/")),
+            file: file.map(|file| from_package_on(&file)),
         })
     }
 }
@@ -150,24 +151,6 @@ fn is_library_file(file: &str) -> bool {
         || parts.iter().any(|part| file.contains(part))
 }
 
-/// The part of a path from the folder of the package on: what is before it is of no use elsewhere.
-fn from_package_on(file: &str) -> &str {
-    let is_separator = |c: char| c == '/' || c == '\\';
-    let mut start = 0;
-    let starts = file.split(is_separator).map(|part| {
-        let at = start;
-        start += part.len() + 1;
-        (at, part)
-    });
-    let starts: Vec<_> = starts.collect();
-    let last = |roots: &[&str]| starts.iter().rposition(|(_, part)| roots.contains(part));
-    // Where no such folder is known, the file is told with the one that it is in.
-    let root = last(&["src"]).or_else(|| last(&ROOTS));
-    let root = root.unwrap_or(starts.len() - 1);
-    let package = root.checked_sub(1).unwrap_or(root);
-    file[starts[package].0..].trim_start_matches(is_separator)
-}
-
 /// The function that a closure or an `async` block is part of.
 fn function(mut name: &str) -> Option<&str> {
     while let Some((function, _)) = name.rsplit_once("::{") {
@@ -231,35 +214,9 @@ const LIBRARIES: [&str; 27] = [
     "tracing",
 ];
 
-/// The folders of a package in which its code is, when it is not in `src`.
-const ROOTS: [&str; 3] = ["benches", "examples", "tests"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_begin_with_the_folder_of_the_package() {
-        let table = [
-            ("/home/me/work/app/src/main.rs", "app/src/main.rs"),
-            ("/usr/src/app/src/db/items.rs", "app/src/db/items.rs"),
-            (r"C:\Users\me\app\src\main.rs", r"app\src\main.rs"),
-            ("/home/me/app/tests/db.rs", "app/tests/db.rs"),
-            (
-                "/home/me/app/src/db/tests/items.rs",
-                "app/src/db/tests/items.rs",
-            ),
-            ("/src/main.rs", "src/main.rs"),
-            ("src/main.rs", "src/main.rs"),
-            ("/home/me/app/build.rs", "app/build.rs"),
-            ("main.rs", "main.rs"),
-            ("/", ""),
-            ("", ""),
-        ];
-        for (file, told) in table {
-            assert_eq!(from_package_on(file), told, "{file}");
-        }
-    }
 
     #[test]
     fn libraries_are_told_from_programs() {

@@ -10,10 +10,10 @@ mod attributes;
 mod buffer;
 #[cfg(feature = "_call-sites")]
 mod call_site;
-#[cfg(feature = "tracing")]
-mod callsite;
 mod context;
 mod future;
+#[cfg(feature = "tracing")]
+mod metadata;
 mod open_scope;
 #[cfg(any(feature = "_calls", feature = "_http-client"))]
 mod polled_span;
@@ -26,6 +26,8 @@ mod sampler;
 mod sampling;
 mod shared;
 mod short;
+#[cfg(any(feature = "_call-sites", feature = "tracing"))]
+mod source_path;
 mod span;
 mod span_builder;
 #[cfg(feature = "tracing")]

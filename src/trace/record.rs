@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 #[cfg(feature = "tracing")]
-use super::callsite::Callsite;
+use super::metadata::Metadata;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 
@@ -54,7 +54,7 @@ pub(crate) struct Record {
     pub(crate) status: Option<SpanStatus>,
     /// Where in the program it is described.
     #[cfg(feature = "tracing")]
-    pub(crate) callsite: Option<Callsite>,
+    pub(crate) metadata: Option<Metadata>,
 }
 
 /// Something that happens to a span after its start.
@@ -90,7 +90,7 @@ impl Record {
             ended: false,
             status: None,
             #[cfg(feature = "tracing")]
-            callsite: None,
+            metadata: None,
         }
     }
 

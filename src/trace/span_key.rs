@@ -7,8 +7,8 @@ use std::{mem, thread};
 
 use super::Trace;
 use super::attributes::Kind;
-use super::callsite::{self, Callsite};
 use super::context::Context;
+use super::metadata::{self, Metadata};
 use super::record::{Change, Record, SpanNumber};
 use super::span::{Place, Span};
 use super::span_builder::SpanBuilder;
@@ -56,15 +56,15 @@ impl SpanKey {
     pub(crate) fn start(
         op: &'static str,
         origin: &'static str,
-        callsite: Callsite,
+        metadata: Metadata,
     ) -> Option<Self> {
         task::with(|task| {
             let spans = task.spans.as_mut()?;
             spans.trace().list();
             let started = spans.record(|parent| {
-                let (op, name) = (op.into(), callsite.name().into());
+                let (op, name) = (op.into(), metadata.name().into());
                 let mut record = Record::new(op, name, origin, parent, Ticks::now());
-                record.callsite = Some(callsite);
+                record.metadata = Some(metadata);
                 record
             });
             spans.count_open_keys(1);
@@ -78,19 +78,19 @@ impl SpanKey {
         self,
         op: &'static str,
         origin: &'static str,
-        callsite: Callsite,
+        metadata: Metadata,
     ) -> Option<Self> {
         if let Some(before) = self.enter() {
-            let started = Self::start(op, origin, callsite);
+            let started = Self::start(op, origin, metadata);
             self.leave(before);
             return started;
         }
         let parent = self.span()?.place?;
-        let mut builder = SpanBuilder::new(op.into(), callsite.name().into()).origin(origin);
+        let mut builder = SpanBuilder::new(op.into(), metadata.name().into()).origin(origin);
         let child = Span {
             place: Some(builder.start_below(parent)),
         };
-        child.set_callsite(callsite);
+        child.set_metadata(metadata);
         let key = child.key()?;
         child.place?.trace.count_open_keys(1);
         Some(key)
@@ -217,8 +217,8 @@ impl SpanKey {
 
 impl Span {
     /// Sets what is known of where it is described.
-    pub(crate) fn set_callsite(&self, callsite: Callsite) {
-        for (key, value) in callsite::attributes(callsite) {
+    pub(crate) fn set_metadata(&self, metadata: Metadata) {
+        for (key, value) in metadata::attributes(metadata) {
             self.set_data(key, value);
         }
     }

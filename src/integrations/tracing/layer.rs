@@ -96,7 +96,7 @@ impl Layer {
         }
         let root = start.start();
         let Some(key) = root.key() else { return };
-        root.set_callsite(new.metadata());
+        root.set_metadata(new.metadata());
         if key.is_recorded() {
             let mut fields = SpanFields::new(&root, key);
             new.record(&mut fields);
@@ -150,12 +150,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, new: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let callsite = new.metadata();
-        if *callsite.level() > self.max_level {
+        let metadata = new.metadata();
+        if *metadata.level() > self.max_level {
             return;
         }
         let key = match new.is_contextual() {
-            true => SpanKey::start(OP, ORIGIN, callsite),
+            true => SpanKey::start(OP, ORIGIN, metadata),
             false => self.start_explicit(new, id, &ctx),
         };
         let Some(key) = key else {
@@ -213,14 +213,14 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let callsite = event.metadata();
-        if *callsite.level() > self.max_level || !is_recording() {
+        let metadata = event.metadata();
+        if *metadata.level() > self.max_level || !is_recording() {
             return;
         }
         let Some(_busy) = Busy::unless_busy() else {
             return;
         };
-        if *callsite.level() == Level::ERROR
+        if *metadata.level() == Level::ERROR
             && let Some(span) = self.span_of(event)
         {
             span.fail();
@@ -230,10 +230,10 @@ where
         let message = fields.message();
         let category: Cow<'static, str> = match fields.log_target {
             Some(target) => target.into(),
-            None => callsite.target().into(),
+            None => metadata.target().into(),
         };
         let mut breadcrumb = Breadcrumb::new(category, message);
-        breadcrumb.level = match *callsite.level() {
+        breadcrumb.level = match *metadata.level() {
             Level::ERROR => protocol::Level::Error,
             Level::WARN => protocol::Level::Warning,
             Level::INFO => protocol::Level::Info,
