@@ -123,12 +123,12 @@ impl SpanKey {
     pub(crate) fn span(self) -> Option<Span> {
         let here = self.with_spans(|spans| Some(Arc::clone(spans.trace())));
         let trace = here.or_else(|| traces().get(&(self.trace & !1))?.found.upgrade())?;
-        let number = self.span_number();
         Some(Span {
             place: Some(Place {
-                number,
+                number: self.span_number(),
                 recorded: self.is_recorded(),
-                is_root: number == trace.root,
+                // A recorded root is known by its number, and another one has no use for it.
+                is_root: false,
                 trace,
             }),
         })
