@@ -52,10 +52,11 @@ async fn received(receiver: &Receiver, client: &Client) -> Vec<ReceivedTransacti
         "{report}"
     );
     let received = receiver.transactions();
+    let received = received.iter().map(|it| ReceivedTransaction::clone(it));
+    let mut received: Vec<_> = received.collect();
+    // They may be sent side by side.
+    received.sort_by_key(|transaction| transaction.start);
     received
-        .iter()
-        .map(|it| ReceivedTransaction::clone(it))
-        .collect()
 }
 
 async fn serve(router: Router) -> SocketAddr {

@@ -188,7 +188,7 @@ impl Program {
                     span.in_scope(|| {
                         steps
                             .into_iter()
-                            .for_each(|step| self.run_now(guards, step))
+                            .for_each(|step| self.run_now(guards, step));
                     });
                 }
             }
@@ -326,7 +326,7 @@ async fn a_thousand_tasks_never_mix() {
             let root = async {
                 work(number)
                     .instrument(info_span!("root", otel.name = name, number))
-                    .await
+                    .await;
             };
             root.with_client(&client).await;
         })
