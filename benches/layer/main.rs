@@ -109,7 +109,7 @@ impl Operation {
                 );
                 span.in_scope(|| {
                     black_box(n);
-                });;
+                });
             }),
             Self::FurtherPoll | Self::FurtherPollOfRoot => {
                 let never = poll_fn(|_| black_box(Poll::<()>::Pending));

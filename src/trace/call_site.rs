@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn files_of_libraries_are_told_from_those_of_programs() {
         let libraries = [
-            "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/sqlx-0.9.0/src/lib.rs",
+            "/home/me/.cargo/registry/src/example-1/sqlx-0.9.0/src/lib.rs",
             r"C:\Users\me\.cargo\git\checkouts\sqlx-1\2\src\lib.rs",
             "/rustc/59807616e1fa/library/core/src/future/future.rs",
             "/home/me/app/vendor/tokio/src/lib.rs",

@@ -2,7 +2,8 @@
 //!
 //! sqlx has no place where a layer sees every query, so [`Pool`] takes the place of `sqlx::PgPool`,
 //! `sqlx::MySqlPool`, `sqlx::SqlitePool` and any other `sqlx::Pool`. All else stays as it is:
-//! queries are sqlx's own, macros included, and so are rows and errors.
+//! queries are sqlx's own, macros included, and so are rows and errors. It needs Rust 1.94, as sqlx
+//! does.
 //!
 //! ```
 //! use sqlx::sqlite::{Sqlite, SqlitePool};

@@ -94,6 +94,9 @@
 //! Those that a library emits on a thread of its own are too if it enters the span that has asked
 //! for the work, as sqlx does for SQLite; without a span nobody knows where they belong.
 //!
+//! What libraries put into their spans and events is sent as it is. Those of sqlx, for one, have
+//! whole statements in them; a filter for the target `sqlx::query` leaves them out.
+//!
 //! # Levels and filters
 //!
 //! Spans and events of the level `INFO` and above are taken. [`Layer::with_max_level`] changes
