@@ -9,6 +9,8 @@ mod database_folder;
 mod mariadb;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/recorded.rs"]
+mod recorded;
 #[path = "support/server_process.rs"]
 mod server_process;
 #[macro_use]
@@ -27,7 +29,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Pg};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Executor, Row, SqlStr};
 use taskspan::local::Receiver;
-use taskspan::protocol::{Span, Transaction};
+use taskspan::protocol::Transaction;
 use taskspan::sqlx::{Connection, Driver, Pool};
 use taskspan::test::tree;
 use taskspan::{Instrument, Options};
@@ -36,14 +38,13 @@ use tokio::time::{sleep, timeout};
 
 use self::mariadb::MariaDb;
 use self::postgres::Postgres;
+use self::recorded::{only, status, text, told as data};
 
 /// The transaction of some work.
 async fn recorded_with<T>(options: Options, work: impl Future<Output = T>) -> (T, Transaction) {
-    let (client, sent) = taskspan::test::client(options.traces_sample_rate(1.0));
-    let work = work.in_transaction("task", "work").with_client(&client);
-    let output = work.await;
-    let transaction = sent.take().remove(0);
-    let told = serde_json::to_string(&transaction).unwrap();
+    let options = options.traces_sample_rate(1.0);
+    let (output, transaction) = recorded::recorded_with(options, work).await;
+    let told = text(&transaction);
     for secret in [BOUND, LITERAL, "not-to-be-told", "the-user", "root"] {
         assert!(!told.contains(secret), "{secret}: {told}");
     }
@@ -73,24 +74,11 @@ fn below(transaction: &Transaction) -> String {
     below.to_owned()
 }
 
-fn status(span: &Span) -> &'static str {
-    span.status.map_or("", taskspan::SpanStatus::as_str)
-}
-
-fn data(span: &Span, key: &str) -> Value {
-    span.data.get(key).unwrap_or_default()
-}
-
 fn rows(transaction: &Transaction) -> Vec<Value> {
     let spans = transaction.spans.iter();
     spans
         .map(|span| data(span, "db.response.returned_rows"))
         .collect()
-}
-
-fn only(transaction: &Transaction) -> &Span {
-    assert_eq!(transaction.spans.len(), 1, "{}", tree(transaction));
-    &transaction.spans[0]
 }
 
 const BOUND: &str = "secret-that-is-bound";

@@ -33,6 +33,25 @@ pub(super) fn begin(
     started.is_recorded().then(|| PolledSpan::new(started))
 }
 
+/// Does all of a call at once: inside of its span, if it has one.
+///
+/// The span ends with the status that `end` tells by the output, and as `internal_error` if the
+/// work panics.
+#[cfg(any(feature = "process", feature = "redis"))]
+pub(super) fn in_call<R>(
+    span: Option<PolledSpan>,
+    work: impl FnOnce() -> R,
+    end: impl FnOnce(&Span, &R) -> SpanStatus,
+) -> R {
+    let Some(mut span) = span else {
+        return work();
+    };
+    let output = span.run(work);
+    let status = end(&span, &output);
+    span.finish_as(status);
+    output
+}
+
 /// A future that runs inside of the span of its call.
 ///
 /// The span ends when the future is ready, with the status that `end` tells by
@@ -77,8 +96,7 @@ where
             Poll::Pending => *this.call = Some((span, end)),
             Poll::Ready(output) => {
                 let status = end(&span, output);
-                span.set_status(status);
-                span.finish();
+                span.finish_as(status);
             }
         }
         polled
@@ -91,8 +109,7 @@ impl<F, E> PinnedDrop for InCall<F, E> {
         let mut this = self.project();
         if let Some((mut span, _)) = this.call.take() {
             span.cancel(|| this.inner.set(None));
-            span.set_status(SpanStatus::Cancelled);
-            span.finish();
+            span.finish_as(SpanStatus::Cancelled);
         }
     }
 }

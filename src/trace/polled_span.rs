@@ -74,6 +74,13 @@ impl PolledSpan {
         }
         self.span.finish();
     }
+
+    /// Ends the span now, with this status.
+    #[cfg(feature = "_calls")]
+    pub(crate) fn finish_as(self, status: SpanStatus) {
+        self.set_status(status);
+        self.finish();
+    }
 }
 
 impl Deref for PolledSpan {

@@ -90,6 +90,5 @@ impl<S: Stream, R: ReadItems<S::Item>> PinnedDrop for StreamInCall<S, R> {
 
 fn end<T>(span: PolledSpan, read: impl ReadItems<T>, status: SpanStatus) {
     read.tell(&span);
-    span.set_status(status);
-    span.finish();
+    span.finish_as(status);
 }

@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus, Output};
 use super::command::AsStd;
 use super::environment::with_trace;
 use crate::fields::shortened;
-use crate::integrations::call::begin;
+use crate::integrations::call::{begin, in_call};
 use crate::protocol::SpanStatus;
 use crate::scope::task;
 use crate::trace::{PolledSpan, Span, is_recording};
@@ -63,7 +63,7 @@ impl Program {
         run: impl FnOnce(&mut Command) -> io::Result<R>,
     ) -> io::Result<R> {
         let span = self.begin_start(command);
-        in_call(span, || with_trace(command, run))
+        in_call(span, || with_trace(command, run), note_exit)
     }
 
     /// Does what lasts until the child has ended, within a span.
@@ -72,7 +72,7 @@ impl Program {
         op: &'static str,
         work: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        in_call(self.begin(op), work)
+        in_call(self.begin(op), work, note_exit)
     }
 
     pub(super) fn begin(&self, op: &'static str) -> Option<PolledSpan> {
@@ -144,19 +144,6 @@ pub(super) fn note_exit<R: Exit>(span: &Span, result: &io::Result<R>) -> SpanSta
         true => SpanStatus::Ok,
         false => SpanStatus::InternalError,
     }
-}
-
-fn in_call<R: Exit>(
-    span: Option<PolledSpan>,
-    work: impl FnOnce() -> io::Result<R>,
-) -> io::Result<R> {
-    let Some(mut span) = span else {
-        return work();
-    };
-    let result = span.run(work);
-    span.set_status(note_exit(&span, &result));
-    span.finish();
-    result
 }
 
 fn of_error(error: &io::Error) -> SpanStatus {

@@ -12,23 +12,19 @@ use super::keys::number;
 impl<C: ConnectionLike> ConnectionLike for Connection<C> {
     fn req_command(&mut self, cmd: &Cmd) -> RedisResult<Value> {
         let call = Call::begin(&self.layer, self.inner.get_db(), || cmd.into());
-        let mut send = || self.inner.req_command(cmd);
-        match call {
-            None => send(),
-            Some(call) => call.run(send, |end, span, reply| {
-                end.of_command(span, cmd.is_no_response(), reply)
-            }),
-        }
+        let send = || self.inner.req_command(cmd);
+        Call::run(call, send, |end, span, reply| {
+            end.of_command(span, cmd.is_no_response(), reply)
+        })
     }
 
     fn req_packed_command(&mut self, cmd: &[u8]) -> RedisResult<Value> {
         let command = || Commands(cmd).next().unwrap_or_else(Command::unknown);
         let call = Call::begin(&self.layer, self.inner.get_db(), command);
-        let mut send = || self.inner.req_packed_command(cmd);
-        match call {
-            None => send(),
-            Some(call) => call.run(send, |end, span, reply| end.of_command(span, false, reply)),
-        }
+        let send = || self.inner.req_packed_command(cmd);
+        Call::run(call, send, |end, span, reply| {
+            end.of_command(span, false, reply)
+        })
     }
 
     fn req_packed_commands(
@@ -43,11 +39,10 @@ impl<C: ConnectionLike> ConnectionLike for Connection<C> {
         let commands = || Commands(cmd).skip(usize::from(is_transaction)).take(length);
         let database = self.inner.get_db();
         let call = Call::begin_pipeline(&self.layer, database, commands, length, is_transaction);
-        let mut send = || self.inner.req_packed_commands(cmd, offset, count);
-        match call {
-            None => send(),
-            Some(call) => call.run(send, |end, span, replies| end.of_pipeline(span, replies)),
-        }
+        let send = || self.inner.req_packed_commands(cmd, offset, count);
+        Call::run(call, send, |end, span, replies| {
+            end.of_pipeline(span, replies)
+        })
     }
 
     fn get_db(&self) -> i64 {

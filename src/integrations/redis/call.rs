@@ -6,7 +6,7 @@ use super::cache::Access;
 use super::command::{Command, describe_all};
 use super::layer::ConnectionLayer;
 use super::status::End;
-use crate::integrations::call::begin;
+use crate::integrations::call::{begin, in_call};
 use crate::protocol::SpanStatus;
 use crate::trace::{PolledSpan, Span, is_recording};
 
@@ -76,17 +76,18 @@ impl Call {
         Some(Self { span, end })
     }
 
-    /// Does all of it at once.
+    /// Does all of it at once, as a call if it is one.
     pub(super) fn run<R>(
-        mut self,
+        call: Option<Self>,
         send: impl FnOnce() -> R,
         end: impl FnOnce(End, &Span, &R) -> SpanStatus,
     ) -> R {
-        let reply = self.span.run(send);
-        let status = end(self.end, &self.span, &reply);
-        self.span.set_status(status);
-        self.span.finish();
-        reply
+        match call {
+            None => send(),
+            Some(call) => in_call(Some(call.span), send, |span, reply| {
+                end(call.end, span, reply)
+            }),
+        }
     }
 }
 

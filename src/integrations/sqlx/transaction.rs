@@ -144,8 +144,7 @@ impl<DB: Database> Drop for Transaction<'_, DB> {
         if stage == Stage::Open
             && let Some(span) = server.begin_transaction(&words)
         {
-            span.set_status(SpanStatus::Aborted);
-            span.finish();
+            span.finish_as(SpanStatus::Aborted);
         }
     }
 }
