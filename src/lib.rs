@@ -186,36 +186,38 @@
 
 mod client;
 mod clock;
-mod contexts;
 mod diagnostics;
-mod dsn;
-mod error;
-mod fields;
+mod export;
 mod filter;
+mod hooks;
 #[cfg(test)]
 mod hostile;
-mod id;
+mod http;
 mod integrations;
 #[cfg(feature = "local")]
 pub mod local;
 mod options;
+mod own_work;
 mod pattern;
+mod poll;
 mod privacy;
 mod propagation;
 pub mod protocol;
+mod record;
 mod scope;
-mod tag;
+mod span;
+mod task;
 #[cfg(feature = "test")]
 pub mod test;
 mod trace;
 mod transport;
 
 // Everything public is named here, except for what is sent (`protocol`).
+pub use crate::client::InitError;
 pub use crate::client::{Client, init};
-pub use crate::dsn::{Dsn, ParseDsnError};
-pub use crate::error::InitError;
 pub use crate::filter::SpanRule;
-pub use crate::id::{EventId, ParseIdError, SpanId, TraceId};
+pub use crate::hooks::SamplingContext;
+pub use crate::http::Compression;
 #[cfg(feature = "actix-web")]
 pub use crate::integrations::actix_web;
 #[cfg(feature = "apalis")]
@@ -242,17 +244,20 @@ pub use crate::options::{Options, OptionsError, Spotlight};
 pub use crate::pattern::Pattern;
 pub use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};
 pub use crate::protocol::{DiscardReason, Level, Request, SpanStatus, TransactionSource, User};
-pub use crate::scope::{
-    Scope, add_breadcrumb, configure_global_scope, configure_scope, set_context, set_level,
-    set_request, set_tag, set_user, with_isolation_scope, with_scope,
+pub use crate::protocol::{Dsn, ParseDsnError};
+pub use crate::protocol::{EventId, ParseIdError, SpanId, TraceId};
+pub use crate::scope::{Scope, configure_global_scope};
+pub use crate::span::{
+    InScope, InSpan, InTransaction, Instrument, JoinSetExt, OpenSpan, RecordErr, Span, SpanBuilder,
+    TransactionBuilder, WithScope, continue_trace, current_span, current_transaction,
+    in_current_scope, outgoing_trace, outgoing_trace_to, span, spawn, spawn_blocking,
+    start_new_trace, transaction,
 };
-pub use crate::trace::{
-    InScope, InSpan, InTransaction, Instrument, JoinSetExt, OpenSpan, RecordErr, SamplingContext,
-    Span, SpanBuilder, TransactionBuilder, WithScope, continue_trace, current_span,
-    current_transaction, in_current_scope, outgoing_trace, outgoing_trace_to, span, spawn,
-    spawn_blocking, start_new_trace, transaction,
+pub use crate::task::{
+    add_breadcrumb, configure_scope, set_context, set_level, set_request, set_tag, set_user,
+    with_isolation_scope, with_scope,
 };
-pub use crate::transport::{Compression, DeliveryReport, DropReason, Tally};
+pub use crate::transport::{DeliveryReport, DropReason, Tally};
 
 /// The example in the README, as a test.
 #[cfg(doctest)]

@@ -28,11 +28,11 @@ use tokio::task::JoinHandle;
 use tokio::time;
 
 use crate::client::Client;
-use crate::id::SpanId;
+use crate::export::Finished;
+use crate::filter::{Build, Built};
 use crate::options::Options;
-use crate::protocol::{DiscardReason, Span, Transaction};
-use crate::trace::Finished;
-use crate::transport::{Build, Built, DeliveryReport, DropReason, Ledger, Payload};
+use crate::protocol::{DiscardReason, Span, SpanId, Transaction};
+use crate::transport::{DeliveryReport, DropReason, Ledger, Payload};
 
 /// Makes a client that keeps what it would send, and the place where to find it.
 ///

@@ -124,7 +124,7 @@ impl Subject<'_> {
 ///
 /// What was below such a span moves up. Where the root matches, nothing is sent
 /// at all, which is the error.
-pub(super) fn remove(
+pub(crate) fn remove(
     rules: &[SpanRule],
     transaction: &mut Transaction,
 ) -> Result<u64, DiscardReason> {

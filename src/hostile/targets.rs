@@ -12,10 +12,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Read, Target};
+use crate::export::RateLimits;
+use crate::http::is_exempt;
 use crate::local::{Delivery, ReceivedEnvelope, Waterfall, sentry_key};
 use crate::propagation::{Policy, PropagationContext, SentryTrace};
 use crate::protocol::DynamicSamplingContext;
-use crate::transport::{RateLimits, is_exempt};
 use crate::{Dsn, IncomingTrace, Options, OutgoingTrace, TraceCarrier, privacy};
 
 #[test]

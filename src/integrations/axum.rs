@@ -22,7 +22,7 @@ use http_body::Body as _;
 use super::request_body::{RequestBody, Watched};
 use super::server::Describe;
 use super::tower::{Dialect, HTTP, ServerLayer};
-use crate::trace::Span;
+use crate::span::Span;
 
 /// The [`ServerLayer`] for axum: transactions are named by the route that a request has taken.
 ///

@@ -14,8 +14,9 @@ use pin_project::{pin_project, pinned_drop};
 
 #[cfg(feature = "sqlx")]
 pub(super) use self::stream::{ReadItems, StreamInCall};
+use crate::poll::poll_and_drop;
 use crate::protocol::SpanStatus;
-use crate::trace::{PolledSpan, Span, is_recording, poll_and_drop, span};
+use crate::span::{PolledSpan, Span, is_recording, span};
 
 /// Starts the span of a call below the current one, if anything is recorded there.
 ///

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 
 use crate::privacy;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// What was seen of a body while the program read it.
 #[derive(Clone, Debug)]

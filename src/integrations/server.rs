@@ -5,7 +5,8 @@ use std::time::Instant;
 use crate::client::Client;
 use crate::current_transaction;
 use crate::protocol::SpanStatus;
-use crate::trace::{Arrival, OpenScope, RequestWriter, Span, TransactionBuilder};
+use crate::record::RequestWriter;
+use crate::span::{Arrival, OpenScope, Span, TransactionBuilder};
 
 /// One request and its response.
 ///

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::client;
 use super::tower::{ClientLayer, Dialect, HTTP, ServerLayer};
 use crate::protocol::SpanStatus;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// The [`ServerLayer`] for tonic's server: a transaction for each call, until its last message or
 /// status has left.

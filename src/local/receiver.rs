@@ -22,7 +22,7 @@ use super::refusal::Refusal;
 use super::service;
 use super::store::Store;
 use super::transaction::ReceivedTransaction;
-use crate::scope::{HiddenExecutor, hidden};
+use crate::own_work::{HiddenExecutor, hidden};
 
 /// A server on a loopback address that takes envelopes from any Sentry SDK.
 ///

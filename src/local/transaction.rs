@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::ReceivedEnvelope;
 use super::timestamp;
-use crate::id::{EventId, SpanId, TraceId};
-use crate::protocol::SpanStatus;
+use crate::protocol::{EventId, SpanId, SpanStatus, TraceId};
 
 /// A transaction that arrived and that a server would keep.
 #[derive(Clone, Debug, PartialEq)]

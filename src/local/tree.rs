@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::transaction::{ReceivedSpan, ReceivedTransaction};
-use crate::id::SpanId;
+use crate::protocol::SpanId;
 
 /// A line of the tree.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use http::Uri;
 use url::Url;
 
-use super::{Kind, Options, OptionsError, parse_switch, read_variable};
+use super::options::{Kind, Options, OptionsError, parse_switch, read_variable};
 use crate::diagnostics::{self, Topic};
 
 /// Whether and where [Spotlight](https://spotlightjs.com) is shown what a program sends.

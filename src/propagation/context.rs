@@ -7,9 +7,7 @@ use super::incoming::IncomingTrace;
 use super::outgoing::OutgoingTrace;
 use super::policy::Policy;
 use super::rand::{SampleRand, parse_rate};
-use crate::client::Identity;
-use crate::id::{self, SpanId, TraceId};
-use crate::protocol::DynamicSamplingContext;
+use crate::protocol::{DynamicSamplingContext, Identity, SpanId, TraceId, id};
 
 /// The trace that transactions continue which start here, and that is passed on where none is.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{SpanId, TraceId};
+use crate::protocol::{SpanId, TraceId};
 
 /// The content of a `sentry-trace` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

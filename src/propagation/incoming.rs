@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::carrier::TraceCarrier;
 use super::header::SentryTrace;
 use super::{BAGGAGE, SENTRY_BAGGAGE, SENTRY_TRACE, SENTRY_TRACE_VARIABLE, TRACEPARENT};
-use crate::id::{SpanId, TraceId};
-use crate::protocol::DynamicSamplingContext;
+use crate::protocol::{DynamicSamplingContext, SpanId, TraceId};
 
 /// What another process says of the trace that the work here belongs to.
 ///

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::dsn::Dsn;
 use crate::pattern::Pattern;
-use crate::protocol::DynamicSamplingContext;
+use crate::protocol::{Dsn, DynamicSamplingContext};
 
 /// What the options say of traces that come in and go out.
 #[derive(Debug, Default)]

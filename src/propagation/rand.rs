@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::TraceId;
+use crate::protocol::TraceId;
 
 /// The number that is compared to a rate: at least 0 and below 1.
 ///

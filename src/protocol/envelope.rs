@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use super::id::EventId;
 use super::{ClientReport, DynamicSamplingContext, Sdk, Timestamp, Transaction};
-use crate::id::EventId;
 
 /// Headers and items that travel together.
 ///

@@ -4,25 +4,39 @@
 //! [`Transaction`]; delivery writes it into an [`Envelope`].
 
 mod breadcrumb;
+mod category;
 mod client_report;
 mod data;
+mod dsn;
+mod dsn_error;
 mod envelope;
+pub(crate) mod fields;
+pub(crate) mod id;
+mod identity;
 mod request;
 pub(crate) mod sampling_context;
 mod sdk;
 mod span;
+pub(crate) mod tags;
 mod timestamp;
 mod transaction;
 mod user;
+pub(crate) mod valid;
 
 pub use self::breadcrumb::Breadcrumb;
-pub use self::client_report::{Category, ClientReport, DiscardReason, Discarded};
+pub use self::category::{Category, DiscardReason};
+pub use self::client_report::{ClientReport, Discarded};
 pub use self::data::Data;
+pub use self::dsn::Dsn;
+pub use self::dsn_error::ParseDsnError;
 pub use self::envelope::{Envelope, EnvelopeHeaders, Item};
+pub use self::id::{EventId, ParseIdError, SpanId, TraceId};
+pub(crate) use self::identity::Identity;
 pub use self::request::Request;
 pub use self::sampling_context::DynamicSamplingContext;
 pub use self::sdk::{Sdk, SdkPackage};
 pub use self::span::{Link, LinkAttributes, Span, SpanStatus, UnknownStatus};
+pub(crate) use self::tags::Tags;
 pub use self::timestamp::Timestamp;
 pub use self::transaction::{
     Contexts, Level, TraceContext, Transaction, TransactionInfo, TransactionSource,

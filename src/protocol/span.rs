@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::id::{SpanId, TraceId};
 use super::{Data, Timestamp};
-use crate::id::{SpanId, TraceId};
 
 /// A finished child span, as it stands in a transaction's `spans` list.
 #[derive(Clone, Debug, Serialize)]

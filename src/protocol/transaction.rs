@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::id::{EventId, SpanId, TraceId};
 use super::{
     Breadcrumb, Data, DynamicSamplingContext, Link, Request, Sdk, Span, SpanStatus, Timestamp, User,
 };
-use crate::id::{EventId, SpanId, TraceId};
 
 /// A finished transaction: the root span spread over an event, its children in a list.
 #[derive(Clone, Debug, Serialize)]

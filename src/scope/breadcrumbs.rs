@@ -7,24 +7,24 @@ use crate::protocol::Breadcrumb;
 
 /// The newest breadcrumbs of a scope, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Breadcrumbs {
+pub(crate) struct Breadcrumbs {
     newest: VecDeque<Arc<Breadcrumb>>,
 }
 
 impl Breadcrumbs {
-    pub(super) fn push(&mut self, breadcrumb: Arc<Breadcrumb>) {
+    pub(crate) fn push(&mut self, breadcrumb: Arc<Breadcrumb>) {
         if self.newest.len() == MAX_BREADCRUMBS {
             self.newest.pop_front();
         }
         self.newest.push_back(breadcrumb);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Breadcrumb> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Breadcrumb> {
         self.newest.iter().map(Arc::as_ref)
     }
 
     /// Takes over what somebody else has added since `before`.
-    pub(super) fn merge(&mut self, before: &Self, other: &Self) {
+    pub(crate) fn merge(&mut self, before: &Self, other: &Self) {
         let is_in = |list: &Self, one: &Arc<Breadcrumb>| {
             list.newest.iter().any(|other| Arc::ptr_eq(one, other))
         };

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Scope;
+use super::scope::Scope;
 
 /// Changes the global scope: what holds for everything in this process.
 ///

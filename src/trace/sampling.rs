@@ -3,13 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::Trace;
-use super::sampler::SamplingContext;
+use super::trace::Trace;
 use crate::client::Client;
 use crate::diagnostics::{self, Topic};
-use crate::fields;
+use crate::hooks::SamplingContext;
 use crate::propagation::{SampleRand, own_sampling_context};
-use crate::protocol::{DiscardReason, DynamicSamplingContext, TransactionSource};
+use crate::protocol::{DiscardReason, DynamicSamplingContext, TransactionSource, fields};
 
 /// The decision about a trace and what it was made of.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +33,7 @@ impl Sampling {
     ///
     /// What counts is, in this order: what the caller says, what the sampler
     /// says, what the remote caller decided, and the client's rate.
-    pub(super) fn decide(
+    pub(crate) fn decide(
         client: &Client,
         explicit: Option<bool>,
         context: &SamplingContext<'_>,
@@ -100,7 +99,7 @@ impl Sampling {
     }
 
     /// Why a trace is left out, `None` if nothing was decided.
-    pub(super) fn left_out_because(&self) -> Option<DiscardReason> {
+    pub(crate) fn left_out_because(&self) -> Option<DiscardReason> {
         self.rate?;
         Some(match self.lowered {
             true => DiscardReason::Backpressure,
@@ -128,7 +127,7 @@ fn sampler_rate(client: &Client, context: &SamplingContext<'_>) -> Option<f64> {
 
 impl Trace {
     /// What is known of the trace, which changes no more from now on.
-    pub(super) fn sampling_context(&self) -> Arc<DynamicSamplingContext> {
+    pub(crate) fn sampling_context(&self) -> Arc<DynamicSamplingContext> {
         match &self.head {
             Some(head) => head.sampling_context(),
             None => Arc::clone(self.frozen.get_or_init(|| self.freeze())),
@@ -156,7 +155,7 @@ impl Trace {
     /// The dynamic sampling context for the envelope of a transaction.
     ///
     /// Where none came in with a trace, none goes on, but servers want one.
-    pub(super) fn envelope_sampling_context(&self) -> Arc<DynamicSamplingContext> {
+    pub(crate) fn envelope_sampling_context(&self) -> Arc<DynamicSamplingContext> {
         let context = self.sampling_context();
         if context.is_empty() {
             return Arc::new(self.own_sampling_context(None));

@@ -8,11 +8,12 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::encode::Prepared;
 use super::ledger::DropReason;
+use super::payload::Payload;
 use super::queue::{Entry, Ticket};
 use super::shared::Shared;
-use super::{Build, Built, Payload};
+use crate::export::Prepared;
+use crate::filter::{Build, Built};
 use crate::protocol::{DiscardReason, Transaction};
 
 /// Something taken out of the queue to be delivered.

@@ -31,240 +31,30 @@
 //! queue and only one envelope at a time probes the way.
 
 mod backpressure;
-mod connect;
+mod config;
 mod discards;
-mod encode;
-mod fit;
-mod http;
+mod handle;
 mod job;
 mod ledger;
 mod pace;
-mod proxy;
+mod payload;
 mod queue;
-mod rate_limit;
 mod reporting;
 mod retry;
 mod share;
 mod shared;
-mod shorten;
 mod spotlight;
 mod state;
 #[cfg(test)]
 mod tests;
-mod tls;
 mod unsampled;
 mod upload;
 mod worker;
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
-use tokio::time;
-
-pub(crate) use self::http::HttpConfig;
+pub(crate) use self::config::Config;
+pub(crate) use self::handle::Transport;
 #[cfg(feature = "test")]
 pub(crate) use self::ledger::Ledger;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
-pub(crate) use self::proxy::{Proxy, is_exempt};
-#[cfg(test)]
-pub(crate) use self::rate_limit::RateLimits;
-use self::shared::Shared;
+pub(crate) use self::payload::Payload;
 pub(crate) use self::spotlight::Sidecar;
-use self::state::Phase;
-pub(crate) use self::tls::{PemError, TlsConfig};
-use crate::protocol::{Category, DiscardReason, Transaction};
-
-/// Something finished that waits to be delivered.
-pub(crate) trait Payload: Send + 'static {
-    /// How many spans it holds, the root included.
-    fn spans(&self) -> u32;
-    /// About how many bytes it holds in memory.
-    fn size(&self) -> usize;
-    /// Whether it may take long to build, however small it is.
-    fn takes_long(&self) -> bool {
-        false
-    }
-    /// Builds what goes on the wire. Runs on the worker, never on the request path.
-    fn build(self: Box<Self>) -> Build;
-}
-
-/// What a payload gives when it is built.
-pub(crate) enum Build {
-    Ready(Built),
-    /// It waits for something. Meanwhile it takes the place of an upload.
-    Pending(BoxFuture<'static, Built>),
-}
-
-/// A payload that was built.
-#[derive(Clone)]
-pub(crate) struct Built {
-    /// What is sent, or why nothing is.
-    pub(crate) transaction: Result<Box<Transaction>, DiscardReason>,
-    /// How many spans were taken out of it before, and why.
-    pub(crate) removed: Vec<(DiscardReason, u64)>,
-}
-
-/// How the bodies of requests are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// With gzip at a fast level, which every server reads.
-    #[default]
-    Gzip,
-    /// With Zstandard, which not every server reads.
-    #[cfg(feature = "zstd")]
-    Zstd,
-}
-
-/// Where to deliver to, and how.
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) http: HttpConfig,
-    /// Whether the server is told of losses.
-    pub(crate) send_client_reports: bool,
-    /// How many bytes may be pending, as payloads measure themselves.
-    pub(crate) queue_bytes: usize,
-    /// How many payloads may be pending.
-    pub(crate) queue_items: usize,
-    /// How many requests may be in flight.
-    pub(crate) max_uploads: usize,
-    /// Whether less is to be sampled while delivery can't keep up.
-    pub(crate) backpressure: bool,
-    /// Who gets a copy of every client report.
-    pub(crate) sidecar: Option<Arc<Sidecar>>,
-}
-
-/// The way to the server.
-///
-/// Shared behind an [`Arc`]. Dropping it never blocks: what is queued gets one
-/// last try, as long as the worker's runtime lives, and then the worker ends.
-pub(crate) struct Transport {
-    shared: Arc<Shared>,
-}
-
-#[cfg(test)]
-impl Config {
-    /// The defaults of the options.
-    fn new(endpoint: ::http::Uri, auth: ::http::HeaderValue) -> Self {
-        Self {
-            http: HttpConfig {
-                auth: Some(auth),
-                compression: Compression::default(),
-                ..HttpConfig::straight(endpoint, Duration::from_secs(30))
-            },
-            send_client_reports: true,
-            queue_bytes: 16 * 1024 * 1024,
-            queue_items: 10_000,
-            max_uploads: 64,
-            backpressure: true,
-            sidecar: None,
-        }
-    }
-}
-
-impl Transport {
-    /// Starts the worker on a runtime, which needs its timer and its I/O enabled.
-    pub(crate) fn new(config: Config, runtime: &Handle) -> Self {
-        let shared = Arc::new(Shared::new(config));
-        shared.start_worker(runtime);
-        Self { shared }
-    }
-
-    /// Queues something for delivery, from any thread.
-    ///
-    /// When the queue is full the payload is dropped and counted `queue_overflow`;
-    /// after [`close`](Self::close) it is dropped and counted `closed`.
-    pub(crate) fn submit(&self, payload: Box<dyn Payload>) {
-        self.shared.submit(payload);
-    }
-
-    /// Counts a transaction that the sampling decided against, under `sample_rate` or `backpressure`.
-    pub(crate) fn unsampled(&self, reason: DiscardReason) {
-        self.shared.unsampled.count(reason);
-    }
-
-    /// How often the sample rate is to be halved, because what is sampled can't be delivered.
-    pub(crate) fn load(&self) -> u32 {
-        self.shared.load.halvings()
-    }
-
-    /// Counts a loss of something that was never submitted, such as spans over the limit. It
-    /// counts as sampled and dropped.
-    pub(crate) fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
-        self.shared.discard(reason, category, quantity);
-    }
-
-    /// Waits until everything submitted so far is settled and losses are reported, or until the deadline.
-    ///
-    /// It must be awaited inside a Tokio runtime, any one; elsewhere it returns at once.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future stops the waiting, not the sending: nothing is lost.
-    pub(crate) async fn flush(&self, deadline: Duration) -> DeliveryReport {
-        self.drain(deadline).await;
-        self.stats()
-    }
-
-    /// Stops to admit anything, then does what [`flush`](Self::flush) does, and ends the worker.
-    ///
-    /// What is pending at the deadline gets one last try in the background.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future leaves the transport closed. What is pending goes on
-    /// being delivered, and the worker ends after it.
-    pub(crate) async fn close(&self, deadline: Duration) -> DeliveryReport {
-        self.shared.enter(Phase::Closing);
-        self.drain(deadline).await;
-        let report = self.stats();
-        self.shared.enter(Phase::Abandoned);
-        report
-    }
-
-    /// What became of everything so far.
-    pub(crate) fn stats(&self) -> DeliveryReport {
-        self.shared.stats()
-    }
-
-    async fn drain(&self, deadline: Duration) {
-        if Handle::try_current().is_err() {
-            return;
-        }
-        let drained = async {
-            // A worker whose runtime ends meanwhile lets go of those who wait; they carry on with another.
-            for _ in 0..MAX_WORKERS {
-                let Some(done) = self.shared.flush() else {
-                    return;
-                };
-                if done.await.is_ok() {
-                    return;
-                }
-            }
-        };
-        // At the deadline the numbers say what is still pending.
-        let _ = time::timeout(deadline, drained).await;
-    }
-}
-
-impl fmt::Debug for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport")
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Transport {
-    fn drop(&mut self) {
-        self.shared.enter(Phase::Abandoned);
-    }
-}
-
-/// How many ends of workers one flush lives through.
-const MAX_WORKERS: usize = 4;

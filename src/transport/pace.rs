@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::http::{Failure, POOL_IDLE_TIMEOUT};
 use super::retry::backoff;
+use crate::http::{Failure, POOL_IDLE_TIMEOUT};
 
 /// Adapts to how the server is doing.
 ///

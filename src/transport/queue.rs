@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::Payload;
 use super::job::Content;
+use super::payload::Payload;
 
 /// Everything that waits, oldest first, and the room that is taken.
 ///

@@ -7,15 +7,16 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::backpressure::Load;
+use super::config::Config;
 use super::discards::Discards;
 use super::job::Job;
 use super::ledger::DeliveryReport;
+use super::payload::Payload;
 use super::state::{Phase, State};
 use super::unsampled::{REASONS, Unsampled};
 use super::worker::Worker;
-use super::{Config, Payload};
+use crate::own_work::hidden;
 use crate::protocol::{Category, DiscardReason};
-use crate::scope::hidden;
 
 /// Everything that is not lost when the worker's runtime shuts down.
 pub(super) struct Shared {

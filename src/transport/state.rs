@@ -6,13 +6,13 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Config;
+use super::config::Config;
 use super::discards::Discards;
 use super::job::Outcome;
 use super::ledger::{DropReason, Ledger};
 use super::queue::{Queue, Ticket};
-use super::rate_limit::RateLimits;
 use super::unsampled::REASONS;
+use crate::export::RateLimits;
 use crate::protocol::{Category, DiscardReason};
 
 /// Everything that handle and worker both write. The lock is held only while some numbers move.

@@ -2,16 +2,17 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::Compression;
 use super::discards::Unsent;
-use super::encode::{Compressor, Encoded};
-use super::http::{Failure, HttpClient, HttpConfig, Reply};
 use super::job::Job;
-use crate::scope::hidden_work;
+use crate::http::{Compression, Compressor, Failure, HttpClient, HttpConfig, Reply};
+use crate::own_work::hidden_work;
+use crate::protocol::{DiscardReason, Envelope};
 
 /// A delivery under way. Dropped, it lets everything go back to where it was taken from.
 pub(super) type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
@@ -85,5 +86,48 @@ pub(super) async fn make_client(config: HttpConfig) -> Option<HttpClient> {
         made.ok()?.ok()
     } else {
         HttpClient::new(&config).ok()
+    }
+}
+
+/// A job with its body, ready to be sent.
+pub(crate) struct Encoded {
+    /// `None` for a client report alone.
+    pub(crate) job: Option<Job>,
+    /// Losses that the body tells of.
+    pub(crate) unsent: Option<Unsent>,
+    pub(crate) body: Bytes,
+}
+
+impl Encoded {
+    /// Makes the body of a job that was built. `None`: that failed, and the job is counted.
+    pub(crate) fn new(
+        job: Job,
+        unsent: Option<Unsent>,
+        compressor: &mut Compressor,
+    ) -> Option<Self> {
+        let job = job.prepare()?;
+        let body = job.prepared().and_then(|prepared| {
+            compressor.compress(prepared.write(unsent.as_ref().map(Unsent::report))?)
+        });
+        let Some(body) = body else {
+            job.discard(DiscardReason::InternalSdkError);
+            return None;
+        };
+        Some(Self {
+            job: Some(job),
+            unsent,
+            body,
+        })
+    }
+
+    /// Makes the body of a client report alone.
+    pub(crate) fn of_unsent(unsent: Unsent, compressor: &mut Compressor) -> Option<Self> {
+        let envelope = Envelope::of_client_report(unsent.report().clone());
+        let body = compressor.compress(envelope.to_bytes(SystemTime::now()).ok()?)?;
+        Some(Self {
+            job: None,
+            unsent: Some(unsent),
+            body,
+        })
     }
 }

@@ -19,17 +19,16 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backpressure::Monitor;
 use super::discards::Unsent;
-use super::encode::{Compressor, Encoded};
-use super::http::{Failure, HttpClient};
 use super::job::Job;
 use super::pace::Pace;
-use super::rate_limit::RateLimits;
 use super::reporting::Reporting;
 use super::retry::{MAX_AGE, MAX_TRIES};
 use super::share::Share;
 use super::shared::Shared;
 use super::state::{Attention, Memory, Phase};
-use super::upload::{Finished, Upload, make_client, upload, upload_large};
+use super::upload::{Encoded, Finished, Upload, make_client, upload, upload_large};
+use crate::export::RateLimits;
+use crate::http::{Compressor, Failure, HttpClient};
 use crate::protocol::{Category, DiscardReason};
 
 /// Takes from the queue, writes, sends, and counts what came of it.

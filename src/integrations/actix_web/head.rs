@@ -7,8 +7,9 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Uri, Version};
 
+use crate::hooks::RequestHead;
 use crate::propagation::{IncomingTrace, list};
-use crate::trace::{Fields, RequestHead, RequestWriter};
+use crate::record::{Fields, RequestWriter};
 
 /// The head of a request, and its route if there is one for its path.
 pub(super) struct Head<'a> {

@@ -15,8 +15,9 @@ use super::ServerBody;
 use super::head::Head;
 use crate::client::Client;
 use crate::integrations::server::{self, Exchange};
+use crate::poll::poll_and_drop;
 use crate::protocol::TransactionSource;
-use crate::trace::{Arrival, poll_and_drop, transaction};
+use crate::span::{Arrival, transaction};
 
 /// Makes a transaction of every request to an app, until the body of its response has left.
 ///

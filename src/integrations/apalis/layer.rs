@@ -9,8 +9,8 @@ use tower_service::Service;
 
 use super::worker_future::WorkerFuture;
 use crate::client::Client;
-use crate::scope::task;
-use crate::trace::OpenScope;
+use crate::span::OpenScope;
+use crate::task::slot;
 
 /// Makes a transaction of each run of a task.
 ///
@@ -36,7 +36,7 @@ impl WorkerLayer {
 
     /// Starts the transaction of a task.
     fn begin<Args>(&self, task: &Task<Args>) -> OpenScope {
-        if self.client.is_none() && task::current_client().is_none() {
+        if self.client.is_none() && slot::current_client().is_none() {
             return OpenScope::default();
         }
         let id = task.task_id().map(ToString::to_string);

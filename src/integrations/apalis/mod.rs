@@ -96,7 +96,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use apalis_core::task::ExecutionContext;
 use apalis_core::task::metadata::MetadataStore;
 
-use crate::integrations::messaging::Message;
+use super::messaging::Message;
 
 /// What is known of every task of a type.
 fn message<'a, Args>() -> Message<'a> {

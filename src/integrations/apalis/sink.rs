@@ -8,7 +8,7 @@ use apalis_core::task::metadata::{Metadata, MetadataStore};
 use futures_util::stream;
 
 use crate::propagation::OutgoingTrace;
-use crate::trace::is_recording;
+use crate::span::is_recording;
 
 /// Pushes tasks that carry the trace, to any storage.
 pub trait TaskSinkExt<Args, Kind>: TaskSink<Args, Kind> {

@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use apalis_core::error::{AbortError, BoxDynError, DeferredError, RetryAfterError};
 use pin_project::{pin_project, pinned_drop};
 
+use crate::poll::poll_and_drop;
 use crate::protocol::SpanStatus;
-use crate::trace::{OpenScope, poll_and_drop};
+use crate::span::OpenScope;
 
 /// The future of a task in [`Worker`](super::Worker).
 #[pin_project(PinnedDrop)]

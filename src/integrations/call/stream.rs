@@ -7,7 +7,7 @@ use futures_util::Stream;
 use pin_project::{pin_project, pinned_drop};
 
 use crate::protocol::SpanStatus;
-use crate::trace::{PolledSpan, Span};
+use crate::span::{PolledSpan, Span};
 
 /// A stream that runs inside of the span of its call.
 ///

@@ -12,8 +12,8 @@ use http::HeaderMap;
 use crate::privacy;
 use crate::propagation::host_of;
 use crate::protocol::SpanStatus;
-use crate::scope::task;
-use crate::trace::{PolledSpan, Span, current_span, outgoing_trace_to, span};
+use crate::span::{PolledSpan, Span, current_span, outgoing_trace_to, span};
+use crate::task::slot;
 
 pub(super) use self::responding::Responding;
 
@@ -64,7 +64,7 @@ impl Call {
         headers: &mut HeaderMap,
         body_size: Option<u64>,
     ) -> Self {
-        if task::current_client().is_none() {
+        if slot::current_client().is_none() {
             return Self { recorded: None };
         }
         let url = url();

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use super::{Call, Outgoing, Recorded};
-use crate::trace::Span;
+use crate::span::Span;
 
 impl Call {
     /// Whether anything is recorded of it, and it has not ended.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use pin_project::{pin_project, pinned_drop};
 
 use super::Call;
-use crate::trace::poll_and_drop;
+use crate::poll::poll_and_drop;
 
 /// A future that runs inside of the span of its call, which goes on to its output.
 ///

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::integrations::call::{self, InCall};
 use crate::propagation::{IncomingTrace, OutgoingTrace, TraceCarrier};
 use crate::protocol::{SpanStatus, TransactionSource};
-use crate::trace::{Span, TransactionBuilder, outgoing_trace, transaction};
+use crate::span::{Span, TransactionBuilder, outgoing_trace, transaction};
 
 /// What is known of a message, or of a batch of them. See the [module](crate::messaging) for examples.
 ///

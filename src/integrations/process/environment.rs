@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::command::AsStd;
 use crate::propagation::{SENTRY_BAGGAGE, SENTRY_TRACE_VARIABLE};
-use crate::trace::outgoing_trace;
+use crate::span::outgoing_trace;
 
 /// Starts a child that is told of the current trace.
 ///

@@ -10,11 +10,11 @@ use std::process::{Command, ExitStatus, Output};
 
 use super::command::AsStd;
 use super::environment::with_trace;
-use crate::fields::shortened;
 use crate::integrations::call::{begin, in_call};
 use crate::protocol::SpanStatus;
-use crate::scope::task;
-use crate::trace::{PolledSpan, Span, is_recording};
+use crate::protocol::fields::shortened;
+use crate::span::{PolledSpan, Span, is_recording};
+use crate::task::slot;
 
 /// A program that is started by one of the libraries.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Program {
     fn begin_start(&self, command: &Command) -> Option<PolledSpan> {
         let span = self.begin("subprocess")?;
         span.set_data("process.executable.name", &self.name);
-        if task::current_client().is_some_and(|client| client.sends_default_pii()) {
+        if slot::current_client().is_some_and(|client| client.sends_default_pii()) {
             let all = [command.get_program()]
                 .into_iter()
                 .chain(command.get_args());

@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::command::Command;
 use super::keys::number;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// What a command does with a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

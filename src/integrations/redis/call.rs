@@ -8,7 +8,7 @@ use super::layer::ConnectionLayer;
 use super::status::End;
 use crate::integrations::call::{begin, in_call};
 use crate::protocol::SpanStatus;
-use crate::trace::{PolledSpan, Span, is_recording};
+use crate::span::{PolledSpan, Span, is_recording};
 
 /// A command on its way, and what has to be known when its reply is there.
 pub(super) struct Call {

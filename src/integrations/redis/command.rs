@@ -6,7 +6,7 @@ use std::iter;
 use redis::{Arg, Cmd};
 
 use super::keys::Keys;
-use crate::fields::shortened;
+use crate::protocol::fields::shortened;
 
 /// A command on its way to the server.
 pub(super) struct Command<'a> {

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::command::Command;
 use super::layer::ConnectionLayer;
 use crate::integrations::call::InCall;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// A connection whose commands are spans.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redis::{ConnectionAddr, ConnectionInfo};
 
 use super::connection::Connection;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// Makes a [`Connection`] of any other, in the same way each time.
 ///

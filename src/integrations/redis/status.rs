@@ -6,7 +6,7 @@ use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use super::cache::Access;
 use crate::protocol::SpanStatus;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// What has to be known of a command when its reply is there.
 #[derive(Clone, Copy)]

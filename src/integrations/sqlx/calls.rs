@@ -10,7 +10,7 @@ use super::status;
 use super::transaction::Words;
 use crate::integrations::call::{InCall, begin};
 use crate::integrations::sql::Statement;
-use crate::trace::PolledSpan;
+use crate::span::PolledSpan;
 
 impl Server {
     /// Waits for a connection, in a span.

@@ -10,7 +10,7 @@ use sqlx_core::sql_str::SqlStr;
 
 use super::query::{Query, Told};
 use super::{Connection, Driver};
-use crate::trace::is_recording;
+use crate::span::is_recording;
 
 /// Has the connection inside do it, as a call if anything is recorded.
 macro_rules! in_call {

@@ -14,7 +14,7 @@ use sqlx_core::sql_str::SqlStr;
 use super::Pool;
 use super::query::Query;
 use super::relay::relay;
-use crate::trace::is_recording;
+use crate::span::is_recording;
 
 /// Acquires a connection for a future, if anything is recorded.
 macro_rules! acquired {

@@ -13,7 +13,7 @@ use super::server::Server;
 use super::status;
 use crate::integrations::call::{InCall, ReadItems, StreamInCall, begin};
 use crate::integrations::sql::Statement;
-use crate::trace::PolledSpan;
+use crate::span::PolledSpan;
 use crate::{Span, SpanStatus};
 
 /// A query that was taken apart, as its text is told only to those who take it all.

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::integrations::server::Describe;
 use crate::protocol::SpanStatus;
-use crate::trace::Span;
+use crate::span::Span;
 
 /// How those who speak through a server call things.
 pub(in crate::integrations) struct Dialect {

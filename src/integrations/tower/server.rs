@@ -16,10 +16,13 @@ use tower_service::Service;
 use super::ServerBody;
 use super::dialect::{Dialect, HTTP};
 use crate::client::Client;
+use crate::hooks::RequestHead;
 use crate::integrations::server::{self, Exchange};
+use crate::poll::poll_and_drop;
 use crate::propagation::IncomingTrace;
 use crate::protocol::TransactionSource;
-use crate::trace::{Arrival, Fields, RequestHead, RequestWriter, poll_and_drop, transaction};
+use crate::record::{Fields, RequestWriter};
+use crate::span::{Arrival, transaction};
 
 /// Makes a transaction of every request to a service, until the body of its response has left.
 ///

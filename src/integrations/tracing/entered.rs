@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::scope::task::Owner;
-use crate::trace::SpanKey;
+use crate::span::SpanKey;
+use crate::task::Owner;
 
 /// A span that was entered.
 #[derive(Clone, Copy)]

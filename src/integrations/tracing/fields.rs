@@ -14,7 +14,7 @@ use super::kind::{Domain, Kind};
 use crate::diagnostics::Chain;
 use crate::propagation::IncomingTrace;
 use crate::protocol::SpanStatus;
-use crate::trace::{Span, SpanKey};
+use crate::span::{Span, SpanKey};
 
 /// Sets values that are no text.
 macro_rules! set_as_they_are {

@@ -14,9 +14,8 @@ use super::entered::{self, Entered};
 use super::fields::{EventFields, SpanFields, StartFields};
 use super::table::{Known, Table};
 use crate::protocol::{self, Breadcrumb, TransactionSource};
-use crate::scope::add_breadcrumb;
-use crate::scope::task::{self, Owner};
-use crate::trace::{SpanKey, is_recording, transaction};
+use crate::span::{SpanKey, is_recording, transaction};
+use crate::task::{Owner, add_breadcrumb, slot};
 
 /// The layer that makes spans of those of `tracing`. See [`layer`](super::layer).
 pub struct Layer {
@@ -78,7 +77,7 @@ impl Layer {
         let Some(_busy) = Busy::unless_busy() else {
             return;
         };
-        let client = task::current_client().filter(|_| !task::is_hidden());
+        let client = slot::current_client().filter(|_| !slot::is_hidden());
         let Some(client) = client else { return };
         let mut fields = StartFields::for_sampler(client.sampler().is_some());
         new.record(&mut fields);
@@ -115,14 +114,14 @@ impl Layer {
         let Some(scope) = span.take_scope().or_else(|| key.open()) else {
             return false;
         };
-        task::lay_over(scope, owner);
+        slot::lay_over(scope, owner);
         key.enter();
         true
     }
 
     #[cold]
     fn leave_away(&self, id: &Id, owner: Owner) {
-        let scope = task::take_off(owner);
+        let scope = slot::take_off(owner);
         let span = self.spans.find(id).filter(|_| scope.is_some());
         // It may have been entered twice at once, and one scope is enough to keep.
         let one_too_many = match span {

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing_core::span::Id;
 
-use crate::scope::task::TaskScope;
-use crate::trace::{OpenSpan, SpanKey};
+use crate::span::{OpenSpan, SpanKey};
+use crate::task::TaskScope;
 
 /// The open spans of a layer by their ids.
 ///

@@ -5,8 +5,9 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
+use crate::filter::{Build, Built};
 use crate::protocol::DiscardReason;
-use crate::transport::{Build, Built, Payload};
+use crate::transport::payload::Payload;
 
 /// A payload with two ways to go, which is built once, for whichever comes first.
 ///

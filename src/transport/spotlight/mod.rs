@@ -12,6 +12,7 @@ mod backoff;
 mod copied;
 mod worker;
 
+use crate::transport::payload::Payload;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,10 +24,9 @@ use tokio::time;
 
 use self::copied::Copied;
 use self::worker::Worker;
-use super::Payload;
-use super::http::HttpConfig;
+use crate::http::HttpConfig;
+use crate::own_work::hidden;
 use crate::protocol::ClientReport;
-use crate::scope::hidden;
 
 /// The way to Spotlight's sidecar, the process that takes envelopes.
 ///

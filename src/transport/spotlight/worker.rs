@@ -13,12 +13,12 @@ use tokio::time::{Instant, timeout};
 use super::backoff::Backoff;
 use super::{Content, Message};
 use crate::diagnostics::{self, Topic};
+use crate::export::Prepared;
+use crate::filter::{Build, Built};
+use crate::http::{Failure, HttpClient, HttpConfig};
+use crate::own_work::hidden_work;
 use crate::protocol::Envelope;
-use crate::scope::hidden_work;
-use crate::transport::encode::Prepared;
-use crate::transport::http::{Failure, HttpClient, HttpConfig};
 use crate::transport::upload::make_client;
-use crate::transport::{Build, Built};
 
 /// Takes from the queue, writes and sends, one after the other.
 pub(super) struct Worker {

@@ -6,7 +6,7 @@ use DiscardReason::{NetworkError, RateLimitBackoff, SendError};
 
 use super::server::{Act, OK};
 use super::*;
-use crate::transport::Compression;
+use crate::http::Compression;
 
 #[tokio::test]
 async fn an_accepted_envelope_arrives_as_the_protocol_says() {

@@ -16,12 +16,14 @@ use ::http::HeaderValue;
 use tokio::runtime::{Handle, Runtime};
 
 use self::server::Server;
-use super::{Build, Built, Config, DeliveryReport, DropReason, Payload, Tally, Transport};
-use crate::id::{EventId, SpanId, TraceId};
+use super::handle::{Config, Payload, Transport};
+use super::ledger::{DeliveryReport, DropReason, Tally};
+use crate::filter::{Build, Built};
 use crate::protocol::{
     Contexts, Data, DiscardReason, Sdk, TraceContext, Transaction, TransactionInfo,
     TransactionSource,
 };
+use crate::protocol::{EventId, SpanId, TraceId};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::server::{Act, OK};
 use super::*;
-use crate::transport::Sidecar;
+use crate::transport::spotlight::Sidecar;
 
 fn sidecar(spotlight: &Server) -> Sidecar {
     Sidecar::new(config(spotlight).http.endpoint, &Handle::current())

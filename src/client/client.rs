@@ -1,0 +1,454 @@
+//! The client: what a program makes once, and closes before it ends.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::error::InitError;
+use crate::export::Finished;
+use crate::filter::{Build, Filters};
+use crate::hooks::{BeforeBreadcrumb, Sampler};
+use crate::http::HttpConfig;
+use crate::options::{Options, OptionsError, default_contexts};
+use crate::propagation::{IncomingTrace, Policy, PropagationContext};
+use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
+use crate::record::BufferPool;
+use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
+use crate::{clock, diagnostics};
+
+/// Delivers the transactions of a program to one project of a server.
+///
+/// Clones are handles to the same client. One that has no DSN is disabled: it
+/// takes every call and does nothing, unless it is for
+/// [Spotlight](crate::Options::spotlight).
+///
+/// A transaction that is larger than servers take, which is about 1 MB, is made
+/// to fit before it is sent: values of many kilobytes are shortened, and then
+/// the newest spans without children are dropped. The data of the root says how
+/// many spans that were (`taskspan.dropped_spans`), and the data of a span how
+/// many of its values were shortened or left out (`taskspan.shortened`). Spans
+/// that were dropped are counted as `buffer_overflow`.
+///
+/// Dropping the last handle neither blocks nor waits: what is queued then is
+/// still sent while the runtime lives, but nobody learns what became of it.
+/// Call [`close`](Self::close) before the program ends.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sample_rate: Option<f64>,
+    sampler: Option<Sampler>,
+    propagation: Policy,
+    /// The trace that the process is part of from its start.
+    trace_at_start: Option<Arc<PropagationContext>>,
+    /// The trace of whatever happens outside of any other, once somebody asks.
+    trace_of_process: OnceLock<Arc<PropagationContext>>,
+    max_breadcrumbs: usize,
+    before_breadcrumb: Option<BeforeBreadcrumb>,
+    #[cfg_attr(
+        not(any(feature = "_http-server", feature = "process")),
+        expect(dead_code)
+    )]
+    sends_default_pii: bool,
+    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    traces_options_requests: bool,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code))]
+    max_request_body_size: usize,
+    max_spans: u32,
+    #[cfg(feature = "_call-sites")]
+    call_site_threshold: Option<Duration>,
+    filters: Filters,
+    identity: Identity,
+    buffers: BufferPool,
+    delivery: Delivery,
+    /// Who is shown everything, whatever else becomes of it.
+    sidecar: Option<Arc<Sidecar>>,
+}
+
+/// Where finished transactions go.
+enum Delivery {
+    Disabled,
+    Server(Transport),
+    #[cfg(feature = "test")]
+    Memory(Arc<crate::test::Memory>),
+}
+
+impl Client {
+    /// Makes a client without installing it.
+    ///
+    /// Bind it to futures with [`Instrument::with_client`](crate::Instrument::with_client).
+    ///
+    /// # Errors
+    ///
+    /// As [`init`] does.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a client uses its options up"
+    )]
+    pub fn new(options: Options) -> Result<Self, InitError> {
+        options.validate()?;
+        diagnostics::enable(options.debug);
+        let samples = options.sample_rate().is_some() || options.sampler().is_some();
+        if options.dsn.is_some() && !samples {
+            diagnostics::once(diagnostics::Topic::NoSampleRate);
+        }
+        let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
+        let sidecar = match options.spotlight_url()? {
+            None => None,
+            Some(url) => Some(Arc::new(Sidecar::new(url, &runtime()?))),
+        };
+        let delivery = match &options.dsn {
+            None => Delivery::Disabled,
+            Some(dsn) => {
+                let config = config(&options, dsn, sidecar.clone())?;
+                Delivery::Server(Transport::new(config, &runtime()?))
+            }
+        };
+        Ok(Self::with_delivery(&options, delivery, sidecar))
+    }
+
+    fn with_delivery(options: &Options, delivery: Delivery, sidecar: Option<Arc<Sidecar>>) -> Self {
+        let identity = match (&delivery, &sidecar) {
+            (Delivery::Disabled, None) => Identity::default(),
+            _ => {
+                clock::calibrate();
+                Identity::of(options)
+            }
+        };
+        let propagation = options.propagation();
+        let incoming = match (&delivery, &sidecar) {
+            (Delivery::Server(_), _) | (_, Some(_)) => IncomingTrace::from_env(),
+            // Tests and disabled clients are part of nothing.
+            _ => IncomingTrace::default(),
+        };
+        let at_start = PropagationContext::continuing(&incoming, &propagation);
+        let inner = Inner {
+            sample_rate: options.sample_rate(),
+            sampler: options.sampler().cloned(),
+            propagation,
+            trace_at_start: at_start.map(Arc::new),
+            trace_of_process: OnceLock::new(),
+            max_breadcrumbs: options.max_breadcrumbs,
+            before_breadcrumb: options.before_breadcrumb.clone(),
+            sends_default_pii: options.send_default_pii,
+            traces_options_requests: options.traces_options_requests(),
+            max_request_body_size: options.max_request_body_size,
+            max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
+            #[cfg(feature = "_call-sites")]
+            call_site_threshold: options.call_site_threshold,
+            filters: options.filters.clone(),
+            identity,
+            buffers: BufferPool::default(),
+            delivery,
+            sidecar,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// A client that keeps everything in memory.
+    #[cfg(feature = "test")]
+    pub(crate) fn in_memory(options: &Options, memory: Arc<crate::test::Memory>) -> Self {
+        Self::with_delivery(options, Delivery::Memory(memory), None)
+    }
+
+    /// Whether transactions go anywhere: not without a DSN or [Spotlight](crate::Options::spotlight).
+    pub fn is_enabled(&self) -> bool {
+        self.has_spotlight() || !matches!(self.inner.delivery, Delivery::Disabled)
+    }
+
+    /// Whether everything is recorded for Spotlight.
+    pub(crate) fn has_spotlight(&self) -> bool {
+        self.inner.sidecar.is_some()
+    }
+
+    /// Waits until everything that was finished so far has been settled, or the deadline has passed.
+    ///
+    /// The report tells what became of every transaction since the client was
+    /// made. What is still pending at the deadline goes on being delivered.
+    /// [Spotlight](crate::Options::spotlight) is waited for as well, unless it fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting, not the sending: nothing is lost.
+    pub async fn flush(&self, deadline: Duration) -> DeliveryReport {
+        self.settle(deadline, false).await
+    }
+
+    /// Takes nothing more, and waits until everything has been settled or the deadline has passed.
+    ///
+    /// It is right on every kind of runtime, also from several tasks at once,
+    /// and once more after it has returned. Transactions that end later are
+    /// counted as dropped because the client is closed: wait for tasks that
+    /// should still be sent, as their transactions are in no number before they end.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), taskspan::InitError> {
+    /// let client = taskspan::init(taskspan::Options::default())?;
+    /// let report = client.close(Duration::from_secs(2)).await;
+    /// assert_eq!(report.transactions.sampled, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the waiting. The client stays closed, and
+    /// what is pending goes on being delivered while the runtime lives.
+    pub async fn close(&self, deadline: Duration) -> DeliveryReport {
+        self.settle(deadline, true).await
+    }
+
+    /// Waits for the server and then for Spotlight, within one deadline.
+    async fn settle(&self, deadline: Duration, closing: bool) -> DeliveryReport {
+        let start = Instant::now();
+        let report = match &self.inner.delivery {
+            Delivery::Server(transport) if closing => transport.close(deadline).await,
+            Delivery::Server(transport) => transport.flush(deadline).await,
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => {
+                memory.drain(deadline).await;
+                memory.stats()
+            }
+            Delivery::Disabled => self.stats(),
+        };
+        if let Some(sidecar) = &self.inner.sidecar {
+            // Last, as the server's client reports are copied.
+            let left = deadline.saturating_sub(start.elapsed());
+            match closing {
+                true => sidecar.close(left).await,
+                false => sidecar.flush(left).await,
+            }
+        }
+        report
+    }
+
+    /// What became of every transaction so far. The sums hold at any time.
+    pub fn stats(&self) -> DeliveryReport {
+        match &self.inner.delivery {
+            Delivery::Server(transport) => transport.stats(),
+            Delivery::Disabled => DeliveryReport::default(),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.stats(),
+        }
+    }
+
+    /// The rate that holds where no sampler decides.
+    pub(crate) fn sample_rate(&self) -> Option<f64> {
+        self.inner.sample_rate
+    }
+
+    pub(crate) fn sampler(&self) -> Option<&Sampler> {
+        self.inner.sampler.as_ref()
+    }
+
+    /// How often the sample rate is to be halved, because what is sampled can't be delivered.
+    pub(crate) fn load(&self) -> u32 {
+        match &self.inner.delivery {
+            Delivery::Server(transport) => transport.load(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn propagation(&self) -> &Policy {
+        &self.inner.propagation
+    }
+
+    /// The trace that the process is part of from its start, if it is of any.
+    pub(crate) fn trace_at_start(&self) -> Option<&Arc<PropagationContext>> {
+        self.inner.trace_at_start.as_ref()
+    }
+
+    /// The trace of whatever happens outside of any other.
+    pub(crate) fn trace_of_process(&self) -> &Arc<PropagationContext> {
+        self.trace_at_start().unwrap_or_else(|| {
+            let new = || Arc::new(PropagationContext::new());
+            self.inner.trace_of_process.get_or_init(new)
+        })
+    }
+
+    /// How many bytes of a request's body integrations may send.
+    #[cfg(feature = "axum")]
+    pub(crate) fn max_request_body_size(&self) -> usize {
+        match self.inner.sends_default_pii {
+            true => self.inner.max_request_body_size,
+            false => 0,
+        }
+    }
+
+    /// Whether requests with the method `OPTIONS` are transactions.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn traces_options_requests(&self) -> bool {
+        self.inner.traces_options_requests
+    }
+
+    /// Whether integrations may send personal data.
+    #[cfg(any(feature = "_http-server", feature = "process"))]
+    pub(crate) fn sends_default_pii(&self) -> bool {
+        self.inner.sends_default_pii
+    }
+
+    pub(crate) fn max_breadcrumbs(&self) -> usize {
+        self.inner.max_breadcrumbs
+    }
+
+    /// What the user's callback leaves of a breadcrumb.
+    pub(crate) fn before_breadcrumb(&self, breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
+        match &self.inner.before_breadcrumb {
+            Some(callback) => callback.change(breadcrumb),
+            None => Some(breadcrumb),
+        }
+    }
+
+    /// From which duration on calls say where in the code they were made.
+    #[cfg(feature = "_call-sites")]
+    pub(crate) fn call_site_threshold(&self) -> Option<Duration> {
+        self.inner.call_site_threshold
+    }
+
+    /// How many spans of a transaction are recorded below its root: more than are sent, where
+    /// some of them are left out.
+    pub(crate) fn max_spans(&self) -> u32 {
+        let factor = match self.inner.filters.min_span_duration {
+            Duration::ZERO => 1,
+            _ => RECORDED_FOR_EACH_SENT,
+        };
+        self.inner.max_spans.saturating_mul(factor)
+    }
+
+    /// How many spans of a transaction are sent below its root.
+    pub(crate) fn max_sent_spans(&self) -> u32 {
+        self.inner.max_spans
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.inner.filters
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    pub(crate) fn buffers(&self) -> &BufferPool {
+        &self.inner.buffers
+    }
+
+    /// Takes a finished transaction that is sampled. Never blocks.
+    pub(crate) fn deliver(&self, finished: Finished) {
+        match (&self.inner.delivery, &self.inner.sidecar) {
+            (Delivery::Disabled, _) => self.show(finished),
+            (Delivery::Server(transport), None) => transport.submit(Box::new(finished)),
+            (Delivery::Server(transport), Some(sidecar)) => {
+                transport.submit(sidecar.copy(Box::new(finished)));
+            }
+            #[cfg(feature = "test")]
+            (Delivery::Memory(memory), _) => memory.keep(finished),
+        }
+    }
+
+    /// Takes a finished transaction that is for Spotlight alone. Never blocks.
+    pub(crate) fn show(&self, finished: Finished) {
+        if let Some(sidecar) = &self.inner.sidecar {
+            sidecar.submit(Box::new(finished));
+        }
+    }
+
+    /// Counts a transaction that the sampling decided against, for its rate or for load.
+    pub(crate) fn count_unsampled(&self, reason: DiscardReason) {
+        match &self.inner.delivery {
+            Delivery::Disabled => {}
+            Delivery::Server(transport) => transport.unsampled(reason),
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.count_unsampled(),
+        }
+    }
+
+    /// Counts spans over the limit of their transaction.
+    pub(crate) fn count_refused_spans(&self, spans: u32) {
+        diagnostics::once(diagnostics::Topic::SpanLimit);
+        match &self.inner.delivery {
+            Delivery::Disabled => {}
+            Delivery::Server(transport) => {
+                transport.discard(DiscardReason::BufferOverflow, Category::Span, spans.into());
+            }
+            #[cfg(feature = "test")]
+            Delivery::Memory(memory) => memory.count_refused_spans(spans),
+        }
+    }
+}
+
+/// What delivery needs of the options.
+fn config(
+    options: &Options,
+    dsn: &Dsn,
+    sidecar: Option<Arc<Sidecar>>,
+) -> Result<Config, OptionsError> {
+    Ok(Config {
+        http: HttpConfig {
+            endpoint: dsn.envelope_url().clone(),
+            auth: Some(dsn.auth_header().clone()),
+            compression: options.compression,
+            request_timeout: options.request_timeout,
+            proxy: options.proxy(dsn.envelope_url())?,
+            tls: options.tls()?,
+            keep_alive: options.keep_alive,
+        },
+        send_client_reports: options.send_client_reports,
+        queue_bytes: options.queue_bytes,
+        queue_items: options.queue_items,
+        max_uploads: options.max_uploads,
+        backpressure: options.handles_backpressure(),
+        sidecar,
+    })
+}
+
+// Recording and delivery meet here, and know nothing of each other.
+impl Payload for Finished {
+    fn spans(&self) -> u32 {
+        Self::spans(self)
+    }
+
+    fn size(&self) -> usize {
+        Self::size(self)
+    }
+
+    fn takes_long(&self) -> bool {
+        Self::takes_long(self)
+    }
+
+    fn build(self: Box<Self>) -> Build {
+        let client = self.client().clone();
+        client.filters().apply(self.assemble())
+    }
+}
+
+impl Identity {
+    fn of(options: &Options) -> Self {
+        Self {
+            release: options.release.clone(),
+            dist: options.dist.clone(),
+            environment: Arc::clone(&options.environment),
+            server_name: options.effective_server_name(),
+            public_key: options.dsn.as_ref().map(|dsn| dsn.public_key().into()),
+            org_id: options.effective_org_id().map(|id| id.to_string().into()),
+            contexts: default_contexts(),
+            sdk: Arc::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("enabled", &self.is_enabled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many spans are recorded for each that may be sent, where short ones are left out.
+const RECORDED_FOR_EACH_SENT: u32 = 10;

@@ -1,0 +1,7 @@
+//! From records to bytes, and from answers to verdicts. Nothing here sends, waits or counts.
+
+mod assemble;
+mod sentry;
+
+pub(crate) use self::assemble::{Assembly, Finished, Root};
+pub(crate) use self::sentry::{Prepared, RateLimits};

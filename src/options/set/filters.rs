@@ -1,0 +1,182 @@
+//! Options about what is left out of transactions, and what is changed in them.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::filter::SpanRule;
+use crate::hooks::{BeforeSendSpan, BeforeSendTransaction, EventProcessor};
+use crate::options::options::Options;
+use crate::pattern::Pattern;
+use crate::protocol::{Span, Transaction};
+
+impl Options {
+    /// Adds code that changes every transaction before it is sent, or drops it.
+    ///
+    /// `None` drops the transaction. There may be several: they run in the order in which they
+    /// were added, after those of the scope ([`Scope::add_event_processor`]) and of the global
+    /// scope, and before everything else but `trace_ignore_status_codes`, as the protocol orders
+    /// it. There are none by default.
+    ///
+    /// They run on the task that delivers, never where the transaction ends, and should neither
+    /// block nor start transactions. A transaction that one of them drops, or panics on, is
+    /// counted as `event_processor`, and so are spans that they take out. What was below such a
+    /// span moves up to the next one above.
+    ///
+    /// Ids and parents cannot be changed; a span that is added needs an id of its own, or it is
+    /// left out. What servers would refuse is put right, such as an end before the start, or tags
+    /// that are not valid.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let options = Options::default().event_processor(|mut transaction| {
+    ///     transaction.tags.insert("shard".into(), "7".into());
+    ///     Some(transaction)
+    /// });
+    /// # let (client, sent) = taskspan::test::client(options.traces_sample_rate(1.0));
+    /// # async {}.in_transaction("task", "import").with_client(&client).await;
+    /// # assert_eq!(sent.transactions()[0].tags["shard"], "7");
+    /// # }
+    /// ```
+    ///
+    /// [`Scope::add_event_processor`]: crate::Scope::add_event_processor
+    pub fn event_processor(
+        mut self,
+        process: impl Fn(Transaction) -> Option<Transaction> + Send + Sync + 'static,
+    ) -> Self {
+        let processor = EventProcessor::new(process);
+        self.filters.event_processors.push(processor);
+        self
+    }
+
+    /// Sets the code that sees every transaction last, and changes it or drops it.
+    ///
+    /// There is none by default, and one at most. It is like an
+    /// [`event_processor`](Self::event_processor), with these differences: it runs after all
+    /// other filters, it may wait for something, and what it drops, panics on or takes out is
+    /// counted as `before_send`.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # async fn tenant_of(_: &str) -> String { "acme".to_owned() }
+    /// let options = Options::default().before_send_transaction(|mut transaction| async {
+    ///     let tenant = tenant_of(&transaction.name).await;
+    ///     transaction.tags.insert("tenant".into(), tenant);
+    ///     Some(transaction)
+    /// });
+    /// # let (client, sent) = taskspan::test::client(options.traces_sample_rate(1.0));
+    /// # async {}.in_transaction("task", "import").with_client(&client).await;
+    /// # assert_eq!(sent.transactions()[0].tags["tenant"], "acme");
+    /// # }
+    /// ```
+    ///
+    /// A transaction that it makes wait is pending and takes the place of an upload
+    /// ([`max_uploads`](Self::max_uploads)), while others go on. There is no limit to that, so
+    /// code that may wait for long should set one of its own, with `tokio::time::timeout`.
+    /// [`Client::close`](crate::Client::close) returns at its deadline all the same. Where the
+    /// runtime ends meanwhile, the future goes on in the next one that the client is used in; if
+    /// it panics because its timers and connections are gone, that counts as any panic.
+    pub fn before_send_transaction<F, Fut>(mut self, decide: F) -> Self
+    where
+        F: Fn(Transaction) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<Transaction>> + Send + 'static,
+    {
+        self.filters.before_send_transaction = Some(BeforeSendTransaction::new(decide));
+        self
+    }
+
+    /// Sets the code that changes every span below a root before it is sent.
+    ///
+    /// There is none by default, and one at most. It runs on the task that delivers, once for
+    /// each span that is still there before
+    /// [`before_send_transaction`](Self::before_send_transaction). It can neither drop the span
+    /// nor change its ids. A span for which it panics is sent as it was, as the protocol has it.
+    ///
+    /// ```
+    /// # use taskspan::{Instrument, Options};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let options = Options::default().before_send_span(|span| {
+    ///     span.data.remove("db.query.parameters");
+    /// });
+    /// # let (client, sent) = taskspan::test::client(options.traces_sample_rate(1.0));
+    /// # async { taskspan::span("db", "q").in_scope(|span| span.set_data("db.query.parameters", 1)) }
+    /// #     .in_transaction("task", "import").with_client(&client).await;
+    /// # assert!(sent.transactions()[0].spans[0].data.is_empty());
+    /// # }
+    /// ```
+    pub fn before_send_span(mut self, change: impl Fn(&mut Span) + Send + Sync + 'static) -> Self {
+        self.filters.before_send_span = Some(BeforeSendSpan::new(change));
+        self
+    }
+
+    /// Drops transactions whose name matches one of these.
+    ///
+    /// None by default; what was set before is replaced. The name is the one that it has after
+    /// the event processors. They are counted as `event_processor`.
+    ///
+    /// ```
+    /// use taskspan::Options;
+    ///
+    /// let options = Options::default().ignore_transactions(["GET /health", "GET /metrics"]);
+    /// # let _ = options;
+    /// ```
+    pub fn ignore_transactions(
+        mut self,
+        patterns: impl IntoIterator<Item = impl Into<Pattern>>,
+    ) -> Self {
+        self.filters.ignore_transactions = patterns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Leaves out spans that match one of these rules.
+    ///
+    /// None by default; what was set before is replaced. What was below such a span moves up to
+    /// the next one above. Where the root of a transaction matches, all of it is dropped. The
+    /// rules see what the spans have after the event processors. Spans are counted as `ignored`,
+    /// which is the protocol's word, as is all else here.
+    ///
+    /// ```
+    /// use taskspan::Options;
+    ///
+    /// let options = Options::default().ignore_spans(["heartbeat", "SELECT 1"]);
+    /// # let _ = options;
+    /// ```
+    pub fn ignore_spans(mut self, rules: impl IntoIterator<Item = impl Into<SpanRule>>) -> Self {
+        self.filters.ignore_spans = rules.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Drops transactions whose root says that the answer had one of these status codes.
+    ///
+    /// None by default; what was set before is replaced. It is the number under
+    /// `http.response.status_code` in the data of the root that counts, when the transaction has
+    /// ended. They are counted as `event_processor`, as the protocol has it.
+    ///
+    /// ```
+    /// use taskspan::Options;
+    ///
+    /// let options = Options::default().trace_ignore_status_codes([301..=303, 404..=404]);
+    /// # let _ = options;
+    /// ```
+    pub fn trace_ignore_status_codes(
+        mut self,
+        codes: impl IntoIterator<Item = RangeInclusive<u16>>,
+    ) -> Self {
+        self.filters.trace_ignore_status_codes = codes.into_iter().collect();
+        self
+    }
+
+    /// Leaves out spans that took less time than this.
+    ///
+    /// Zero by default, which leaves out none. A span stays, however short, if it is a root, if
+    /// it did not end as `ok`, or if there is a span below it that stays. Those that are left out
+    /// are counted as `ignored`.
+    ///
+    /// They do not take the place of others: with this option up to ten times
+    /// [`max_spans`](Self::max_spans) are recorded, and the limit holds for what is left of them.
+    pub fn min_span_duration(mut self, duration: Duration) -> Self {
+        self.filters.min_span_duration = duration;
+        self
+    }
+}

@@ -1,0 +1,3 @@
+//! The setters of the options, one subject a file.
+
+mod filters;

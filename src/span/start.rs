@@ -1,0 +1,219 @@
+//! The start of a transaction: what it is a part of, and whether it is recorded.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::transaction::TransactionBuilder;
+use crate::client::Client;
+use crate::clock::Anchor;
+use crate::diagnostics::{self, Topic};
+use crate::hooks::{RequestHead, SamplingContext};
+use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
+use crate::protocol::{SpanId, TraceId, id};
+use crate::record::{Kind, Record, SpanBuffer, SpanNumber, attributes};
+use crate::task::Context;
+#[cfg(feature = "tracing")]
+use crate::trace::Listed;
+use crate::trace::{Name, Sampling, Trace};
+
+/// A transaction that has just started.
+pub(crate) struct Started {
+    pub(crate) trace: Arc<Trace>,
+    /// The root's record and its attributes, if it is recorded.
+    pub(crate) buffer: SpanBuffer,
+    /// What its task knows.
+    pub(crate) context: Context,
+}
+
+/// A request that a new transaction answers. It is only looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    /// What came with it. Without any, the transaction is in the trace around, or in one of its own.
+    pub(crate) incoming: &'a IncomingTrace,
+    pub(crate) request: &'a dyn RequestHead,
+}
+
+/// What a new transaction is a part of.
+enum Origin {
+    /// The transaction around, below one of its spans.
+    Around(Arc<Trace>, SpanNumber),
+    /// A trace that a scope knows, most often one that came in.
+    Continued(Arc<PropagationContext>),
+    /// A trace that begins with it.
+    New(TraceId),
+}
+
+impl TransactionBuilder {
+    /// Decides about sampling and starts the clock. `None`: there is no client.
+    ///
+    /// The context is that of where it starts.
+    pub(crate) fn begin(
+        self,
+        context: Option<Context>,
+        arrival: Option<Arrival<'_>>,
+        task: u32,
+    ) -> Option<Started> {
+        let mut context = context.unwrap_or_default();
+        let Some(client) = context.take_client() else {
+            diagnostics::once(Topic::NoClient);
+            return None;
+        };
+        let (id_seed, trace_id) = id::random::<(u64, u128)>();
+        let trace_id = TraceId::from_random(trace_id);
+        let origin = self.origin_in(&mut context, arrival, &client, trace_id);
+        let explicit = self.more.as_ref().and_then(|more| more.sampled);
+        let sampling = match &origin {
+            Origin::Around(around, _) if explicit.is_none() => around.sampling,
+            _ => {
+                let request = arrival.map(|arrival| arrival.request);
+                let known = self.sampling_context(request, origin.remote());
+                Sampling::decide(&client, explicit, &known, origin.rand())
+            }
+        };
+        let parent = origin.parent();
+        let trace_id = origin.trace_id();
+        let (head, continued) = match origin {
+            // What it decides for itself is not what the trace around was told about.
+            Origin::Around(around, _) if explicit.is_some() => (None, around.continued.clone()),
+            Origin::Around(around, _) => (Some(around), None),
+            Origin::Continued(trace) => (None, Some(trace)),
+            Origin::New(_) => (None, None),
+        };
+        let recorded = sampling.sampled || client.has_spotlight();
+        let anchor = match recorded {
+            true => Anchor::now(),
+            false => Anchor::UNRECORDED,
+        };
+        let trace = Arc::new(Trace {
+            client,
+            trace_id,
+            id_seed,
+            parent,
+            sampling,
+            recorded,
+            name: Mutex::new(Name {
+                text: self.name,
+                source: self.source,
+            }),
+            head,
+            continued,
+            frozen: OnceLock::new(),
+            anchor,
+            root: SpanNumber::new(task, 0),
+            reserved: AtomicU32::new(0),
+            changed_away: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            #[cfg(feature = "tracing")]
+            listed: Listed::new(id_seed),
+            shared: Mutex::new(None),
+        });
+        let mut buffer = SpanBuffer::default();
+        if recorded {
+            buffer = trace.client.buffers().take();
+            let mut start = anchor.ticks();
+            if let Some(more) = self.more {
+                start = more.start.map_or(start, |time| anchor.ticks_at(time));
+                if let Some(request) = more.request {
+                    context.scopes.isolation.set_request(request);
+                }
+                for (key, value) in more.attributes {
+                    attributes::with_json(value, |text| {
+                        buffer.attributes.push(trace.root, Kind::Data, key, text);
+                    });
+                }
+            }
+            // The name is the trace's.
+            let name = Cow::Borrowed("");
+            let record = Record::new(self.op, name, self.origin, trace.root, start);
+            buffer.records.push(record);
+        }
+        context.parent = None;
+        Some(Started {
+            trace,
+            buffer,
+            context,
+        })
+    }
+
+    /// What it becomes a part of. The id is for a trace that begins with it.
+    fn origin_in(
+        &self,
+        context: &mut Context,
+        arrival: Option<Arrival<'_>>,
+        client: &Client,
+        trace_id: TraceId,
+    ) -> Origin {
+        let arrived = arrival.map(|arrival| arrival.incoming);
+        let arrived = arrived.filter(|it| context.parent.is_none() || !it.is_empty());
+        let incoming = arrived.or_else(|| self.more.as_ref()?.incoming.as_ref());
+        if let Some(incoming) = incoming {
+            context.parent = None;
+            context.propagation =
+                PropagationContext::continuing(incoming, client.propagation()).map(Arc::new);
+        }
+        match (&context.parent, &context.propagation) {
+            (Some((around, number)), _) => Origin::Around(Arc::clone(around), *number),
+            (None, Some(trace)) => Origin::Continued(Arc::clone(trace)),
+            (None, None) => match client.trace_at_start().filter(|_| incoming.is_none()) {
+                Some(trace) => Origin::Continued(Arc::clone(trace)),
+                None => Origin::New(trace_id),
+            },
+        }
+    }
+
+    /// What the sampler is told.
+    fn sampling_context<'a>(
+        &'a self,
+        request: Option<&'a dyn RequestHead>,
+        remote: Option<&Remote>,
+    ) -> SamplingContext<'a> {
+        let more = self.more.as_deref();
+        let told = more.and_then(|more| more.request.as_ref());
+        SamplingContext {
+            name: &self.name,
+            op: &self.op,
+            origin: self.origin,
+            source: self.source,
+            attributes: more.map(|more| &*more.attributes).unwrap_or_default(),
+            request: request.or(told.map(|request| request as &dyn RequestHead)),
+            custom: more.map(|more| &more.custom),
+            parent_sampled: remote.and_then(|remote| remote.sampled),
+            parent_sample_rate: remote.and_then(|remote| remote.rate),
+        }
+    }
+}
+
+impl Origin {
+    fn trace_id(&self) -> TraceId {
+        match self {
+            Self::Around(around, _) => around.trace_id,
+            Self::Continued(trace) => trace.trace_id,
+            Self::New(trace_id) => *trace_id,
+        }
+    }
+
+    fn rand(&self) -> SampleRand {
+        match self {
+            Self::Around(around, _) => around.sampling.rand,
+            Self::Continued(trace) => trace.rand,
+            Self::New(trace_id) => SampleRand::of(*trace_id),
+        }
+    }
+
+    /// The span above it, if there is one.
+    fn parent(&self) -> Option<SpanId> {
+        match self {
+            Self::Around(around, number) => Some(around.span_id(*number)),
+            _ => self.remote().map(|remote| remote.span_id),
+        }
+    }
+
+    /// Who has decided about its trace before.
+    fn remote(&self) -> Option<&Remote> {
+        match self {
+            Self::Continued(trace) => trace.remote.as_ref(),
+            _ => None,
+        }
+    }
+}

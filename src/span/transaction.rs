@@ -1,0 +1,249 @@
+//! Describing transactions.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use http::Extensions;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::future::InTransaction;
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
+use super::open_scope::OpenScope;
+use super::open_span::OpenSpan;
+use super::span::Span;
+use super::start::{Arrival, Started};
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
+use crate::client::Client;
+use crate::propagation::IncomingTrace;
+use crate::protocol::{Request, SpanStatus, TransactionSource};
+use crate::task::{Context, DropAs, TaskScope, slot};
+use crate::trace::{NO_TASK, Place, ROOT_TASK, TaskSpans};
+
+/// A transaction that has not started yet. See [`transaction`].
+#[derive(Clone, Debug)]
+#[must_use = "a transaction starts with `in_scope`, `instrument` or `start`"]
+pub struct TransactionBuilder {
+    pub(crate) op: Cow<'static, str>,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) origin: &'static str,
+    pub(crate) source: TransactionSource,
+    // What few transactions need is apart, so that the others are cheap to move.
+    pub(crate) more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct More {
+    pub(crate) start: Option<SystemTime>,
+    pub(crate) sampled: Option<bool>,
+    pub(crate) attributes: Vec<(Cow<'static, str>, Value)>,
+    pub(crate) request: Option<Request>,
+    pub(crate) custom: Extensions,
+    pub(crate) incoming: Option<IncomingTrace>,
+}
+
+/// Describes a transaction: what kind of work it is, and the name it is grouped by.
+///
+/// Inside of another transaction it is sent as one of its own, in the same
+/// trace and under the current span, sampled as that one is.
+///
+/// ```
+/// # use taskspan::{Options, TransactionSource};
+/// let sum = taskspan::transaction("cli", "add")
+///     .source(TransactionSource::Task)
+///     .in_scope(|transaction| {
+///         transaction.set_data("numbers", 2);
+///         1 + 1
+///     });
+/// assert_eq!(sum, 2);
+/// ```
+pub fn transaction(
+    op: impl Into<Cow<'static, str>>,
+    name: impl Into<Cow<'static, str>>,
+) -> TransactionBuilder {
+    TransactionBuilder {
+        op: op.into(),
+        name: name.into(),
+        origin: "manual",
+        source: TransactionSource::Custom,
+        more: None,
+    }
+}
+
+impl TransactionBuilder {
+    /// Tells what the name is made of, [`TransactionSource::Custom`] by default.
+    pub fn source(mut self, source: TransactionSource) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Makes it start at a time in the past. By default it starts when it is started.
+    pub fn start_time(mut self, time: SystemTime) -> Self {
+        self.more().start = Some(time);
+        self
+    }
+
+    /// Tells who records the transaction, `manual` by default. See
+    /// [`SpanBuilder::origin`](crate::SpanBuilder::origin).
+    pub fn origin(mut self, origin: &'static str) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Decides whether the transaction is recorded, over any sampler and rate and over what was
+    /// decided by a caller or for a transaction around it.
+    pub fn sampled(mut self, sampled: bool) -> Self {
+        self.more().sampled = Some(sampled);
+        self
+    }
+
+    /// Makes it part of the trace that came in, if that can be continued, and else of a new one.
+    ///
+    /// It is then not a part of any transaction around it. Whether it is recorded is what the
+    /// caller decided, unless [`sampled`](Self::sampled) or a
+    /// [`traces_sampler`](crate::Options::traces_sampler) says otherwise.
+    pub fn continue_trace(mut self, incoming: &IncomingTrace) -> Self {
+        self.more().incoming = Some(incoming.clone());
+        self
+    }
+
+    /// Sets an attribute of its root from the start, so that a
+    /// [`traces_sampler`](crate::Options::traces_sampler) can decide by it.
+    ///
+    /// Otherwise it is as [`Span::set_data`].
+    pub fn data(mut self, key: impl Into<Cow<'static, str>>, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or_else(|error| error.to_string().into());
+        self.more().attributes.push((key.into(), value));
+        self
+    }
+
+    /// Sets the HTTP request that it answers from the start, so that a
+    /// [`traces_sampler`](crate::Options::traces_sampler) can decide by it.
+    ///
+    /// Otherwise it is as [`set_request`](crate::set_request).
+    pub fn request(mut self, request: Request) -> Self {
+        self.more().request = Some(request);
+        self
+    }
+
+    /// Gives a value to the [`traces_sampler`](crate::Options::traces_sampler), one of each type.
+    ///
+    /// It is not sent. The sampler finds it by its type:
+    /// [`SamplingContext::custom`](crate::SamplingContext::custom).
+    pub fn sampling_value<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.more().custom.insert(value);
+        self
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Starts the transaction, calls `f` with its root as the current span, and ends it.
+    ///
+    /// It ends as `ok` unless `f` sets another status, and as `internal_error`
+    /// if `f` panics; the panic goes on.
+    pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
+        let mut scope = self.open(Context::current(), None);
+        if scope.is_none() {
+            return f(&Span::none());
+        }
+        let result = {
+            let _entered = slot::enter(&mut scope);
+            let unwinding = DropAs(SpanStatus::InternalError);
+            let result = match super::current_transaction() {
+                Some(root) => f(&root),
+                None => f(&Span::none()),
+            };
+            std::mem::forget(unwinding);
+            result
+        };
+        drop(scope);
+        result
+    }
+
+    /// Wraps a future, whose first poll starts the transaction. See
+    /// [`Instrument::in_transaction`](crate::Instrument::in_transaction).
+    pub fn instrument<F: Future>(self, future: F) -> InTransaction<F> {
+        InTransaction::new(Context::current(), self, future)
+    }
+
+    /// Starts the transaction and returns its root, for work that is neither a closure nor a future.
+    ///
+    /// The scope data of the current task is copied now. Run futures below the root with
+    /// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of): the scope data that they
+    /// leave behind becomes the transaction's.
+    pub fn start(self) -> OpenSpan {
+        let Some(started) = self.begin(Context::current(), None, NO_TASK) else {
+            return OpenSpan::new(Span::none());
+        };
+        let Started {
+            trace,
+            buffer,
+            context,
+        } = started;
+        {
+            let mut shared = trace.shared();
+            let shared = shared.get_or_insert_default();
+            shared.scopes = context.scopes;
+            shared.buffer = buffer;
+        }
+        OpenSpan::root(Place::root(trace))
+    }
+
+    /// Starts the transaction as a task of its own.
+    pub(crate) fn open(
+        self,
+        context: Option<Context>,
+        arrival: Option<Arrival<'_>>,
+    ) -> Option<Box<TaskScope>> {
+        let Started {
+            trace,
+            buffer,
+            context,
+        } = self.begin(context, arrival, ROOT_TASK)?;
+        Some(Box::new(TaskScope::new(
+            context.client,
+            Some(TaskSpans::of_root(trace, buffer)),
+            context.propagation,
+            context.scopes,
+        )))
+    }
+
+    /// Starts the transaction under a client or the one of where it is, for work that comes in pieces.
+    #[cfg(feature = "apalis")]
+    pub(crate) fn open_under(self, client: Option<&Client>) -> OpenScope {
+        OpenScope::new(self.open(context_under(client), None))
+    }
+
+    /// Starts the transaction of a request that has arrived, under a client or the one of where it is.
+    ///
+    /// What only asks for options is none, but goes on with its trace.
+    #[cfg(feature = "_http-server")]
+    pub(crate) fn answer(self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
+        let mut context = context_under(client);
+        if arrival.request.method() == Some("OPTIONS") {
+            let mut here = context.take().unwrap_or_default();
+            here.client = here.take_client();
+            if here
+                .client
+                .as_ref()
+                .is_some_and(|it| !it.traces_options_requests())
+            {
+                let scope = here.in_trace(Some(arrival.incoming)).open();
+                return OpenScope::new(Some(scope));
+            }
+            context = Some(here);
+        }
+        OpenScope::new(self.open(context, Some(arrival)))
+    }
+}
+
+/// What is known under a client, or else here.
+#[cfg(any(feature = "_http-server", feature = "apalis"))]
+fn context_under(client: Option<&Client>) -> Option<Context> {
+    match client {
+        Some(client) => Some(Context::of_client(client)),
+        None => Context::current(),
+    }
+}

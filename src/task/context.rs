@@ -1,0 +1,99 @@
+//! What is current in one place, to go on with in another.
+
+use std::sync::Arc;
+
+use super::slot::{self, TaskScope};
+use crate::client::{self, Client};
+use crate::propagation::{IncomingTrace, PropagationContext};
+use crate::record::SpanNumber;
+use crate::scope::Scopes;
+use crate::trace::{NO_TASK, Place, TaskSpans, Trace};
+
+/// A copy of what the current task knows, and where in a trace it is.
+#[derive(Clone, Default)]
+pub(crate) struct Context {
+    pub(crate) client: Option<Client>,
+    pub(crate) parent: Option<(Arc<Trace>, SpanNumber)>,
+    pub(crate) propagation: Option<Arc<PropagationContext>>,
+    pub(crate) scopes: Scopes,
+}
+
+impl Context {
+    /// What is current here, if anything is.
+    pub(crate) fn current() -> Option<Self> {
+        slot::with(|task| {
+            Some(Self {
+                client: task.client.clone(),
+                parent: task.spans.as_mut().map(|spans| {
+                    let place = spans.place(spans.current());
+                    (place.trace, place.number)
+                }),
+                propagation: task.propagation.clone(),
+                scopes: task.scopes.clone(),
+            })
+        })
+    }
+
+    /// What is known to whoever runs below a span from here.
+    pub(crate) fn below(place: &Place) -> Self {
+        Self {
+            client: None,
+            parent: Some((Arc::clone(&place.trace), place.number)),
+            propagation: None,
+            scopes: slot::current_scopes(),
+        }
+    }
+
+    /// The same under a client, outside of any trace.
+    pub(crate) fn of_client(client: &Client) -> Self {
+        Self {
+            client: Some(client.clone()),
+            scopes: slot::current_scopes(),
+            ..Self::default()
+        }
+    }
+
+    /// The same in the trace that came in, or in a new one.
+    pub(crate) fn in_trace(mut self, incoming: Option<&IncomingTrace>) -> Self {
+        let client = self.take_client();
+        let propagation = client.as_ref().map(|client| {
+            let policy = client.propagation();
+            let continued = incoming.and_then(|it| PropagationContext::continuing(it, policy));
+            Arc::new(continued.unwrap_or_else(PropagationContext::new))
+        });
+        Self {
+            client,
+            parent: None,
+            propagation,
+            scopes: self.scopes,
+        }
+    }
+
+    /// Takes out the client that transactions here belong to, unless it is a disabled one.
+    pub(crate) fn take_client(&mut self) -> Option<Client> {
+        let client = match &self.parent {
+            Some((trace, _)) => Some(trace.client.clone()),
+            None => self.client.take().or_else(client::installed),
+        };
+        client.filter(Client::is_enabled)
+    }
+
+    /// The same as a task that begins now.
+    pub(crate) fn open(self) -> Box<TaskScope> {
+        let Self {
+            client,
+            parent,
+            propagation,
+            mut scopes,
+        } = self;
+        let spans = parent.map(|(trace, number)| {
+            // Who runs directly below a root without a task of its own speaks for it.
+            let main = number == trace.root && number.task() == NO_TASK;
+            if main {
+                scopes = trace.scopes();
+            }
+            TaskSpans::below(trace, number, main)
+        });
+        Box::new(TaskScope::new(client, spans, propagation, scopes))
+    }
+}
