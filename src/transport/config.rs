@@ -1,8 +1,12 @@
 //! Where to deliver to, and how.
 
 use std::sync::Arc;
+#[cfg(test)]
+use std::time::Duration;
 
 use super::spotlight::Sidecar;
+#[cfg(test)]
+use crate::http::Compression;
 use crate::http::HttpConfig;
 
 /// Where to deliver to, and how.
@@ -26,7 +30,7 @@ pub(crate) struct Config {
 #[cfg(test)]
 impl Config {
     /// The defaults of the options.
-    fn new(endpoint: ::http::Uri, auth: ::http::HeaderValue) -> Self {
+    pub(super) fn new(endpoint: ::http::Uri, auth: ::http::HeaderValue) -> Self {
         Self {
             http: HttpConfig {
                 auth: Some(auth),

@@ -49,7 +49,7 @@ use crate::protocol::{Category, DiscardReason};
 /// Shared behind an [`Arc`]. Dropping it never blocks: what is queued gets one
 /// last try, as long as the worker's runtime lives, and then the worker ends.
 pub(crate) struct Transport {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Transport {

@@ -16,7 +16,9 @@ use ::http::HeaderValue;
 use tokio::runtime::{Handle, Runtime};
 
 use self::server::Server;
-use super::handle::{Config, Payload, Transport};
+use super::config::Config;
+use super::handle::Transport;
+use super::payload::Payload;
 use super::ledger::{DeliveryReport, DropReason, Tally};
 use crate::filter::{Build, Built};
 use crate::protocol::{
