@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::error::InitError;
+use crate::clock;
+use crate::diagnostics::{self, Topic};
 use crate::export::Finished;
 use crate::filter::{Build, Filters};
 use crate::hooks::{BeforeBreadcrumb, Sampler};
@@ -14,9 +16,8 @@ use crate::http::HttpConfig;
 use crate::options::{Options, OptionsError, default_contexts};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
-use crate::record::BufferPool;
+use crate::record::{BufferPool, SPAN_LIMIT};
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
-use crate::{clock, diagnostics};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -94,7 +95,7 @@ impl Client {
         diagnostics::enable(options.debug);
         let samples = options.sample_rate().is_some() || options.sampler().is_some();
         if options.dsn.is_some() && !samples {
-            diagnostics::once(diagnostics::Topic::NoSampleRate);
+            diagnostics::once(&NO_SAMPLE_RATE);
         }
         let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
         let sidecar = match options.spotlight_url()? {
@@ -370,7 +371,7 @@ impl Client {
 
     /// Counts spans over the limit of their transaction.
     pub(crate) fn count_refused_spans(&self, spans: u32) {
-        diagnostics::once(diagnostics::Topic::SpanLimit);
+        diagnostics::once(&SPAN_LIMIT);
         match &self.inner.delivery {
             Delivery::Disabled => {}
             Delivery::Server(transport) => {
@@ -452,3 +453,5 @@ impl fmt::Debug for Client {
 
 /// How many spans are recorded for each that may be sent, where short ones are left out.
 const RECORDED_FOR_EACH_SENT: u32 = 10;
+
+static NO_SAMPLE_RATE: Topic = Topic::new("nothing will be sent: `traces_sample_rate` is not set");

@@ -23,7 +23,7 @@ impl BeforeBreadcrumb {
         let change = || (self.0)(breadcrumb);
         // Whatever the user's code has left half done is its own.
         catch_unwind(AssertUnwindSafe(change)).unwrap_or_else(|_| {
-            diagnostics::once(Topic::BreadcrumbPanic);
+            diagnostics::once(&BEFORE_BREADCRUMB_PANICKED);
             None
         })
     }
@@ -34,3 +34,6 @@ impl fmt::Debug for BeforeBreadcrumb {
         f.write_str("BeforeBreadcrumb")
     }
 }
+
+static BEFORE_BREADCRUMB_PANICKED: Topic =
+    Topic::new("`before_breadcrumb` panics: such breadcrumbs are dropped");

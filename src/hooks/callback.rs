@@ -41,7 +41,7 @@ impl EventProcessor {
     /// `None` if it drops the transaction, or panics.
     pub(crate) fn call(&self, transaction: Transaction) -> Option<Transaction> {
         catch_unwind(AssertUnwindSafe(|| (self.process)(transaction))).unwrap_or_else(|_| {
-            diagnostics::once(Topic::EventProcessorPanicked);
+            diagnostics::once(&EVENT_PROCESSOR_PANICKED);
             None
         })
     }
@@ -63,7 +63,7 @@ impl BeforeSendSpan {
                 original.restore(&mut changed);
                 *span = changed;
             }
-            Err(_) => diagnostics::once(Topic::BeforeSendSpanPanicked),
+            Err(_) => diagnostics::once(&BEFORE_SEND_SPAN_PANICKED),
         }
     }
 }
@@ -86,7 +86,7 @@ impl BeforeSendTransaction {
             .catch_unwind()
             .await
             .unwrap_or_else(|_| {
-                diagnostics::once(Topic::BeforeSendTransactionPanicked);
+                diagnostics::once(&BEFORE_SEND_TRANSACTION_PANICKED);
                 None
             })
     }
@@ -109,3 +109,10 @@ impl fmt::Debug for BeforeSendTransaction {
         f.write_str("BeforeSendTransaction")
     }
 }
+
+static EVENT_PROCESSOR_PANICKED: Topic =
+    Topic::new("an event processor panicked: the transaction is dropped");
+static BEFORE_SEND_SPAN_PANICKED: Topic =
+    Topic::new("`before_send_span` panicked: the span is sent unchanged");
+static BEFORE_SEND_TRANSACTION_PANICKED: Topic =
+    Topic::new("`before_send_transaction` panicked: the transaction is dropped");

@@ -85,9 +85,9 @@ impl HttpClient {
     pub(crate) async fn post(self, body: Bytes) -> Result<Reply, Failure> {
         self.send(body).await.map_err(|unanswered| {
             match (unanswered.failure, &unanswered.cause) {
-                (Failure::Timeout, _) => diagnostics::once(Topic::Timeout),
+                (Failure::Timeout, _) => diagnostics::once(&NO_ANSWER),
                 (Failure::Connect, Some(cause)) => {
-                    diagnostics::once_because(Topic::Unreachable, cause);
+                    diagnostics::once_because(&UNREACHABLE, cause);
                 }
                 _ => {}
             }
@@ -193,3 +193,6 @@ pub(crate) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long connections are kept that are to be kept.
 const KEPT_ALIVE: Duration = Duration::from_secs(90);
 const LONGEST_ANSWER: usize = 64 * 1024;
+
+static NO_ANSWER: Topic = Topic::new("the server does not answer in time, and will be tried again");
+static UNREACHABLE: Topic = Topic::new("the server cannot be reached, and will be tried again");

@@ -101,7 +101,7 @@ impl Options {
             Some(Spotlight::Off) => return Ok(None),
             Some(Spotlight::Url(url)) => {
                 if !matches!(variable, Ok(None)) {
-                    diagnostics::once_in_any_case(Topic::SpotlightOption, None);
+                    diagnostics::once_in_any_case(&SPOTLIGHT_OPTION, None);
                 }
                 return parse_url(OPTION, url).map(Some);
             }
@@ -118,7 +118,7 @@ impl Options {
         });
         Ok(url.unwrap_or_else(|error| {
             // A tool for development is no reason for a program not to start.
-            diagnostics::once_in_any_case(Topic::SpotlightVariable, Some(&error));
+            diagnostics::once_in_any_case(&SPOTLIGHT_VARIABLE, Some(&error));
             None
         }))
     }
@@ -158,6 +158,10 @@ pub(super) const OPTION: &str = "spotlight";
 pub(super) const VARIABLE: &str = "SENTRY_SPOTLIGHT";
 
 const DEFAULT_URL: &str = "http://localhost:8969/stream";
+
+static SPOTLIGHT_OPTION: Topic =
+    Topic::new("`SENTRY_SPOTLIGHT` is not obeyed: the option `spotlight` names a URL");
+static SPOTLIGHT_VARIABLE: Topic = Topic::new("Spotlight gets nothing");
 
 #[cfg(test)]
 mod tests {

@@ -88,7 +88,7 @@ impl Attributes {
             self.tidied = self.entries.len();
         }
         if self.text.len() + value.len() > MAX_TEXT {
-            diagnostics::once(Topic::Attributes);
+            diagnostics::once(&TOO_MANY_ATTRIBUTES);
             return;
         }
         self.tidy_at = (self.entries.len() * 2).max(TIDY_AT);
@@ -299,6 +299,9 @@ const MAX_TEXT: usize = 8 * 1_024 * 1_024;
 
 /// A scratch text that has grown past this is not kept.
 const KEPT_SCRATCH: usize = 16 * 1_024;
+
+static TOO_MANY_ATTRIBUTES: Topic =
+    Topic::new("a task has set 8 MiB of attributes: further ones are not kept");
 
 #[cfg(test)]
 mod tests {

@@ -20,4 +20,4 @@ pub(crate) use self::call_site::CallSite;
 pub(crate) use self::metadata::Metadata;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::request::{Fields, RecordedRequest, RequestWriter};
-pub(crate) use self::span::{Amendment, Change, Record, SpanNumber};
+pub(crate) use self::span::{Amendment, Change, Record, SPAN_LIMIT, SpanNumber};

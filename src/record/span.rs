@@ -5,6 +5,7 @@ use std::borrow::Cow;
 #[cfg(feature = "tracing")]
 use super::metadata::Metadata;
 use crate::clock::Ticks;
+use crate::diagnostics::Topic;
 use crate::protocol::SpanStatus;
 
 /// The place of a span in its trace: the buffer that it is in, and its index there.
@@ -164,6 +165,11 @@ impl Amendment {
         }
     }
 }
+
+/// A transaction has more spans than are recorded or sent.
+pub(crate) static SPAN_LIMIT: Topic = Topic::new(
+    "a transaction has reached its limit of spans: further ones are counted, not recorded",
+);
 
 #[cfg(test)]
 mod tests {

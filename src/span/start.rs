@@ -56,7 +56,7 @@ impl TransactionBuilder {
     ) -> Option<Started> {
         let mut context = context.unwrap_or_default();
         let Some(client) = context.take_client() else {
-            diagnostics::once(Topic::NoClient);
+            diagnostics::once(&NO_CLIENT);
             return None;
         };
         let (id_seed, trace_id) = id::random::<(u64, u128)>();
@@ -217,3 +217,6 @@ impl Origin {
         }
     }
 }
+
+static NO_CLIENT: Topic =
+    Topic::new("a transaction was not recorded: there is no client, or it has no DSN");

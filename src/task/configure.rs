@@ -71,7 +71,7 @@ fn change_in_place(change: impl FnOnce(&mut Scope)) {
         Some(())
     });
     if changed.is_none() {
-        diagnostics::once(Topic::NoScope);
+        diagnostics::once(&NO_SCOPE);
     }
 }
 
@@ -151,3 +151,6 @@ fn leave_with_trace(breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
     });
     breadcrumb
 }
+
+static NO_SCOPE: Topic =
+    Topic::new("scope data was set outside of any transaction and has no effect");

@@ -115,11 +115,11 @@ fn sampler_rate(client: &Client, context: &SamplingContext<'_>) -> Option<f64> {
     match catch_unwind(AssertUnwindSafe(|| sampler.sample_rate(context))) {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Some(rate),
         Ok(_) => {
-            diagnostics::once(Topic::SamplerRate);
+            diagnostics::once(&BAD_SAMPLER_RATE);
             Some(0.0)
         }
         Err(_) => {
-            diagnostics::once(Topic::SamplerPanic);
+            diagnostics::once(&SAMPLER_PANICKED);
             None
         }
     }
@@ -169,3 +169,8 @@ impl Trace {
         own_sampling_context(identity, self.trace_id, decision, rand, transaction)
     }
 }
+
+static BAD_SAMPLER_RATE: Topic = Topic::new(
+    "`traces_sampler` returns something else than a number from 0 to 1: such transactions are not recorded",
+);
+static SAMPLER_PANICKED: Topic = Topic::new("`traces_sampler` panics, and is then taken for unset");

@@ -130,7 +130,7 @@ impl Ledger {
 
     /// A pending transaction was dropped.
     pub(crate) fn drop(&mut self, reason: DropReason, spans: u64) {
-        diagnostics::once(Topic::Lost(reason));
+        diagnostics::once_with(&LOST[reason.index()], &reason);
         self.transactions.drop(reason, 1);
         self.spans.drop(reason, spans);
     }
@@ -147,7 +147,7 @@ impl Ledger {
 
     /// Something was lost that never was pending.
     pub(crate) fn lose(&mut self, reason: DropReason, transactions: u64, spans: u64) {
-        diagnostics::once(Topic::Lost(reason));
+        diagnostics::once_with(&LOST[reason.index()], &reason);
         self.transactions.admit(transactions);
         self.transactions.drop(reason, transactions);
         self.spans.admit(spans);
@@ -215,6 +215,9 @@ pub(super) const DISCARD_REASONS: [DiscardReason; 11] = [
     DiscardReason::EventProcessor,
     DiscardReason::Ignored,
 ];
+
+static LOST: [Topic; DropReason::COUNT] =
+    [const { Topic::new("transactions or spans are being lost") }; DropReason::COUNT];
 
 #[cfg(test)]
 mod tests {

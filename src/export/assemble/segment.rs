@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::short::remove_short;
 use crate::client::Client;
 use crate::clock::Ticks;
-use crate::diagnostics::{self, Topic};
+use crate::diagnostics;
 use crate::hooks::EventProcessor;
 use crate::protocol::{
     self, Data, DiscardReason, Link, SpanStatus, Tags, Timestamp, TransactionSource, fields,
@@ -21,7 +21,7 @@ use crate::record::CallSite;
 use crate::record::RecordedRequest;
 #[cfg(feature = "tracing")]
 use crate::record::metadata;
-use crate::record::{Attributes, Change, Kind, Record, SpanBuffer, SpanNumber};
+use crate::record::{Attributes, Change, Kind, Record, SPAN_LIMIT, SpanBuffer, SpanNumber};
 use crate::scope::{Scope, Scopes, global};
 use crate::trace::{Changes, NO_TASK, Name, Trace};
 
@@ -189,7 +189,7 @@ impl Finished {
         }
         let cut = self.cut_off(&mut spans);
         if cut > 0 {
-            diagnostics::once(Topic::SpanLimit);
+            diagnostics::once(&SPAN_LIMIT);
             removed.push((DiscardReason::BufferOverflow, cut));
         }
         let mut children = Vec::with_capacity(spans.len());

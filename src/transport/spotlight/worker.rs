@@ -74,7 +74,7 @@ impl Worker {
 
     fn failed(&mut self, why: &dyn Display) {
         let cause = format_args!("{}: {why}", self.config.endpoint);
-        diagnostics::once_in_any_case(Topic::Spotlight, Some(&cause));
+        diagnostics::once_in_any_case(&SPOTLIGHT_FAILED, Some(&cause));
         self.backoff.failed(Instant::now());
     }
 }
@@ -110,3 +110,6 @@ fn write(built: Built) -> Option<Bytes> {
 
 /// How long one of the program's hooks may keep the others waiting.
 const LONGEST_BUILD: Duration = Duration::from_secs(2);
+
+static SPOTLIGHT_FAILED: Topic =
+    Topic::new("Spotlight does not take what it is sent, and will be tried again");

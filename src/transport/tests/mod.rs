@@ -18,8 +18,8 @@ use tokio::runtime::{Handle, Runtime};
 use self::server::Server;
 use super::config::Config;
 use super::handle::Transport;
-use super::payload::Payload;
 use super::ledger::{DeliveryReport, DropReason, Tally};
+use super::payload::Payload;
 use crate::filter::{Build, Built};
 use crate::protocol::{
     Contexts, Data, DiscardReason, Sdk, TraceContext, Transaction, TransactionInfo,
