@@ -28,7 +28,6 @@ use tokio::task::JoinHandle;
 use tokio::time;
 
 use crate::client::Client;
-use crate::export::Finished;
 use crate::filter::{Build, Built};
 use crate::options::Options;
 use crate::protocol::{DiscardReason, Span, SpanId, Transaction};
@@ -131,10 +130,10 @@ pub fn tree(transaction: &Transaction) -> String {
 }
 
 impl Memory {
-    pub(crate) fn keep(self: &Arc<Self>, finished: Finished) {
-        let spans = finished.spans().into();
+    pub(crate) fn keep(self: &Arc<Self>, payload: Box<dyn Payload>) {
+        let spans = payload.spans().into();
         self.lock().ledger.admit(spans);
-        match Box::new(finished).build() {
+        match payload.build() {
             Build::Ready(built) => self.settle(spans, built),
             Build::Pending(building) => match Handle::try_current() {
                 Ok(runtime) => {

@@ -7,17 +7,16 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::error::InitError;
-use crate::clock;
 use crate::diagnostics::{self, Topic};
-use crate::export::Finished;
 use crate::filter::{Build, Filters};
 use crate::hooks::{BeforeBreadcrumb, Sampler};
 use crate::http::HttpConfig;
 use crate::options::{Options, OptionsError, default_contexts};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
-use crate::record::{BufferPool, SPAN_LIMIT};
+use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
+use crate::{clock, export};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -339,24 +338,35 @@ impl Client {
         &self.inner.buffers
     }
 
-    /// Takes a finished transaction that is sampled. Never blocks.
-    pub(crate) fn deliver(&self, finished: Finished) {
+    /// Takes something finished. Never blocks.
+    pub(crate) fn submit(&self, item: Item) {
+        let payload = self.pending(item);
         match (&self.inner.delivery, &self.inner.sidecar) {
-            (Delivery::Disabled, _) => self.show(finished),
-            (Delivery::Server(transport), None) => transport.submit(Box::new(finished)),
-            (Delivery::Server(transport), Some(sidecar)) => {
-                transport.submit(sidecar.copy(Box::new(finished)));
-            }
+            (Delivery::Disabled, _) => self.show_payload(payload),
+            (Delivery::Server(transport), None) => transport.submit(payload),
+            (Delivery::Server(transport), Some(sidecar)) => transport.submit(sidecar.copy(payload)),
             #[cfg(feature = "test")]
-            (Delivery::Memory(memory), _) => memory.keep(finished),
+            (Delivery::Memory(memory), _) => memory.keep(payload),
         }
     }
 
-    /// Takes a finished transaction that is for Spotlight alone. Never blocks.
-    pub(crate) fn show(&self, finished: Finished) {
+    /// Takes something finished that is for Spotlight alone. Never blocks.
+    pub(crate) fn show(&self, item: Item) {
+        self.show_payload(self.pending(item));
+    }
+
+    fn show_payload(&self, payload: Box<dyn Payload>) {
         if let Some(sidecar) = &self.inner.sidecar {
-            sidecar.submit(Box::new(finished));
+            sidecar.submit(payload);
         }
+    }
+
+    fn pending(&self, item: Item) -> Box<dyn Payload> {
+        let Item::Transaction(segment) = item;
+        Box::new(Pending {
+            segment,
+            client: self.clone(),
+        })
     }
 
     /// Counts a transaction that the sampling decided against, for its rate or for load.
@@ -408,23 +418,29 @@ fn config(
     })
 }
 
-// Recording and delivery meet here, and know nothing of each other.
-impl Payload for Finished {
+/// A segment that waits to be delivered, and what it is built with.
+struct Pending {
+    segment: Box<Segment>,
+    client: Client,
+}
+
+impl Payload for Pending {
     fn spans(&self) -> u32 {
-        Self::spans(self)
+        self.segment.spans()
     }
 
     fn size(&self) -> usize {
-        Self::size(self)
+        self.segment.size()
     }
 
     fn takes_long(&self) -> bool {
-        Self::takes_long(self)
+        self.segment.takes_long()
     }
 
     fn build(self: Box<Self>) -> Build {
-        let client = self.client().clone();
-        client.filters().apply(self.assemble())
+        let assembly = export::transaction(*self.segment, &self.client);
+        let filters = self.client.filters();
+        filters.apply(assembly.transaction, &assembly.processors, assembly.removed)
     }
 }
 

@@ -3,5 +3,4 @@
 mod assemble;
 mod sentry;
 
-pub(crate) use self::assemble::{Assembly, Finished, Root};
-pub(crate) use self::sentry::{Prepared, RateLimits};
+pub(crate) use self::sentry::{Prepared, RateLimits, transaction};

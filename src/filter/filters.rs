@@ -16,7 +16,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::ignore::{self, SpanRule};
-use crate::export::Assembly;
 use crate::hooks::{BeforeSendSpan, BeforeSendTransaction, EventProcessor, Original};
 use crate::pattern::Pattern;
 use crate::protocol::{DiscardReason, Transaction};
@@ -34,17 +33,17 @@ pub(crate) struct Filters {
 }
 
 /// How many spans a transaction has lost, and why.
-type Removed = Vec<(DiscardReason, u64)>;
+pub(crate) type Removed = Vec<(DiscardReason, u64)>;
 
 impl Filters {
     /// Does all that the program asked for to a transaction, and all that its scopes did.
-    pub(crate) fn apply(&self, assembly: Assembly) -> Build {
-        let Assembly {
-            transaction,
-            processors,
-            mut removed,
-        } = assembly;
-        let filtered = self.filter(transaction, &processors, &mut removed);
+    pub(crate) fn apply(
+        &self,
+        transaction: Box<Transaction>,
+        processors: &[EventProcessor],
+        mut removed: Removed,
+    ) -> Build {
+        let filtered = self.filter(transaction, processors, &mut removed);
         let transaction = match (filtered, &self.before_send_transaction) {
             (Ok(transaction), Some(hook)) => {
                 let mut decided = before_send(hook.clone(), transaction, removed).boxed();

@@ -103,23 +103,21 @@ impl Attributes {
             .map(|entry| (entry, &self.text[entry.start..entry.end]))
     }
 
-    /// Parts what belongs to some spans from the rest.
-    pub(crate) fn partition(self, first: impl Fn(SpanNumber) -> bool) -> (Self, Self) {
-        let (mut taken, mut rest) = (Self::default(), Self::default());
-        for entry in self.entries {
-            let into = if first(entry.span) {
-                &mut taken
-            } else {
-                &mut rest
-            };
-            into.push(
-                entry.span,
-                entry.kind,
-                entry.key,
-                &self.text[entry.start..entry.end],
-            );
+    /// Takes over all entries of another, which is empty afterwards.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        for entry in std::mem::take(&mut other.entries) {
+            let value = &other.text[entry.start..entry.end];
+            self.push(entry.span, entry.kind, entry.key, value);
         }
-        (taken, rest)
+        other.clear();
+    }
+
+    /// Whether there are addresses in it that have to be looked up.
+    #[cfg(feature = "_call-sites")]
+    pub(crate) fn has_call_sites(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.kind == Kind::CallSite)
     }
 
     pub(crate) fn clear(&mut self) {

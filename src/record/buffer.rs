@@ -3,13 +3,24 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::attributes::Attributes;
-use super::span::Record;
+use super::span::{Record, SpanNumber};
 
 /// The records of one task's spans and their attributes.
 #[derive(Debug, Default)]
 pub(crate) struct SpanBuffer {
     pub(crate) records: Vec<Record>,
     pub(crate) attributes: Attributes,
+}
+
+/// The buffers of tasks that have ended.
+///
+/// Small ones are emptied into one, so that the memory of each can be used again: a transaction
+/// that runs many short tasks holds on to their spans and to nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct HandedOver {
+    whole: Vec<(u32, SpanBuffer)>,
+    records: Vec<(SpanNumber, Record)>,
+    attributes: Attributes,
 }
 
 /// Empty buffers that wait to be used again.
@@ -24,6 +35,58 @@ impl SpanBuffer {
     /// About how many bytes it holds on to.
     pub(crate) fn size(&self) -> usize {
         self.records.capacity() * size_of::<Record>() + self.attributes.capacity()
+    }
+}
+
+impl HandedOver {
+    /// Takes over the buffer of a task. Returns the buffer if its memory can be used again.
+    pub(crate) fn add(&mut self, task: u32, mut buffer: SpanBuffer) -> Option<SpanBuffer> {
+        if buffer.records.len() > SMALL {
+            self.whole.push((task, buffer));
+            return None;
+        }
+        let records = buffer.records.drain(..).enumerate();
+        let records = records.map(|(index, record)| (SpanNumber::new(task, index as u32), record));
+        self.records.extend(records);
+        self.attributes.append(&mut buffer.attributes);
+        Some(buffer)
+    }
+
+    /// How many spans there are.
+    pub(crate) fn len(&self) -> usize {
+        let whole = self.whole.iter().map(|(_, buffer)| buffer.records.len());
+        self.records.len() + whole.sum::<usize>()
+    }
+
+    /// Every span with its number.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+        let whole = self.whole.iter().flat_map(|(_, buffer)| &buffer.records);
+        self.records.iter().map(|(_, record)| record).chain(whole)
+    }
+
+    /// The attributes of all spans.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attributes> {
+        let whole = self.whole.iter().map(|(_, buffer)| &buffer.attributes);
+        whole.chain([&self.attributes])
+    }
+
+    /// The large buffers, and the spans and attributes out of small ones.
+    pub(crate) fn into_parts(
+        self,
+    ) -> (
+        Vec<(u32, SpanBuffer)>,
+        Vec<(SpanNumber, Record)>,
+        Attributes,
+    ) {
+        (self.whole, self.records, self.attributes)
+    }
+
+    /// About how many bytes they hold on to.
+    pub(crate) fn size(&self) -> usize {
+        let whole = self.whole.iter().map(|(_, buffer)| buffer.size());
+        whole.sum::<usize>()
+            + self.records.capacity() * size_of::<(SpanNumber, Record)>()
+            + self.attributes.capacity()
     }
 }
 
@@ -47,6 +110,9 @@ impl BufferPool {
         }
     }
 }
+
+/// A buffer of up to so many spans is emptied into another when its task has ended.
+const SMALL: usize = 32;
 
 /// A buffer that has grown past this, in bytes, is not kept: 1,000 spans with attributes fit.
 const KEPT_SIZE: usize = 256 * 1_024;

@@ -171,6 +171,12 @@ pub(crate) static SPAN_LIMIT: Topic = Topic::new(
     "a transaction has reached its limit of spans: further ones are counted, not recorded",
 );
 
+/// The number under which spans are recorded that were started outside of any task.
+pub(crate) const NO_TASK: u32 = 0;
+
+/// The number of the task that is a transaction's own.
+pub(crate) const ROOT_TASK: u32 = 1;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,7 +177,7 @@ impl SpanBuilder {
     pub(crate) fn start_in(&self, trace: &Trace) -> Ticks {
         match self.more.as_ref().and_then(|more| more.start) {
             None => Ticks::now(),
-            Some(time) => trace.anchor.ticks_at(time),
+            Some(time) => trace.info.anchor.ticks_at(time),
         }
     }
 

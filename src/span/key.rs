@@ -220,8 +220,8 @@ impl Span {
     /// Links it to a span that has caused it without being above it.
     pub(crate) fn follows_from(&self, cause: &Self) {
         if let (Some(place), Some(cause)) = (self.recorded(), &cause.place) {
-            let trace_id = cause.trace.trace_id;
-            let span_id = cause.trace.span_id(cause.number);
+            let trace_id = cause.trace.info.trace_id;
+            let span_id = cause.trace.info.span_id(cause.number);
             // Under a key of its own, as setting one again replaces it.
             let key = format!("{trace_id}-{span_id}");
             place.set(Kind::Link, key.into(), &[]);

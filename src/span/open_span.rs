@@ -83,7 +83,7 @@ impl OpenSpan {
             return;
         };
         let ticks = match time {
-            Some(time) => place.trace.anchor.ticks_at(time),
+            Some(time) => place.trace.info.anchor.ticks_at(time),
             None => Ticks::now(),
         };
         if self.ends_transaction && !place.recorded {

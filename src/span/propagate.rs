@@ -110,9 +110,9 @@ impl Caller {
         match self {
             Self::Span(Place { trace, number, .. }) => may_go(&trace.client).then(|| {
                 let sentry_trace = SentryTrace {
-                    trace_id: trace.trace_id,
-                    span_id: trace.span_id(number),
-                    sampled: trace.sampling.passed_on,
+                    trace_id: trace.info.trace_id,
+                    span_id: trace.info.span_id(number),
+                    sampled: trace.info.sampling.passed_on,
                 };
                 let sampling_context = trace.sampling_context();
                 OutgoingTrace::new(sentry_trace, sampling_context, trace.client.propagation())

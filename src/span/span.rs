@@ -10,9 +10,7 @@ use super::open_span::OpenSpan;
 #[cfg(feature = "axum")]
 use crate::client::Client;
 #[cfg(feature = "_call-sites")]
-use crate::clock;
-#[cfg(feature = "_call-sites")]
-use crate::clock::Ticks;
+use crate::clock::{self, Ticks};
 use crate::protocol::{SpanId, SpanStatus, TraceId, TransactionSource};
 #[cfg(feature = "_http-server")]
 use crate::record::RequestWriter;
@@ -44,14 +42,14 @@ impl Span {
 
     /// The trace that the span belongs to.
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.place.as_ref().map(|place| place.trace.trace_id)
+        self.place.as_ref().map(|place| place.trace.info.trace_id)
     }
 
     /// The id of the span, or of the nearest span above it that is recorded.
     pub fn span_id(&self) -> Option<SpanId> {
         self.place
             .as_ref()
-            .map(|place| place.trace.span_id(place.number))
+            .map(|place| place.trace.info.span_id(place.number))
     }
 
     /// Whether what is set here will be sent.

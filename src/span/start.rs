@@ -1,8 +1,7 @@
 //! The start of a transaction: what it is a part of, and whether it is recorded.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use super::transaction::TransactionBuilder;
 use crate::client::Client;
@@ -11,11 +10,9 @@ use crate::diagnostics::{self, Topic};
 use crate::hooks::{RequestHead, SamplingContext};
 use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
 use crate::protocol::{SpanId, TraceId, id};
-use crate::record::{Kind, Record, SpanBuffer, SpanNumber, attributes};
+use crate::record::{Kind, Name, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo, attributes};
 use crate::task::Context;
-#[cfg(feature = "tracing")]
-use crate::trace::Listed;
-use crate::trace::{Name, Sampling, Trace};
+use crate::trace::Trace;
 
 /// A transaction that has just started.
 pub(crate) struct Started {
@@ -64,7 +61,7 @@ impl TransactionBuilder {
         let origin = self.origin_in(&mut context, arrival, &client, trace_id);
         let explicit = self.more.as_ref().and_then(|more| more.sampled);
         let sampling = match &origin {
-            Origin::Around(around, _) if explicit.is_none() => around.sampling,
+            Origin::Around(around, _) if explicit.is_none() => around.info.sampling,
             _ => {
                 let request = arrival.map(|arrival| arrival.request);
                 let known = self.sampling_context(request, origin.remote());
@@ -81,51 +78,40 @@ impl TransactionBuilder {
             Origin::New(_) => (None, None),
         };
         let recorded = sampling.sampled || client.has_spotlight();
-        let anchor = match recorded {
-            true => Anchor::now(),
-            false => Anchor::UNRECORDED,
-        };
-        let trace = Arc::new(Trace {
-            client,
+        let info = TraceInfo {
             trace_id,
             id_seed,
             parent,
-            sampling,
-            recorded,
-            name: Mutex::new(Name {
-                text: self.name,
-                source: self.source,
-            }),
-            head,
-            continued,
-            frozen: OnceLock::new(),
-            anchor,
             root: SpanNumber::new(task, 0),
-            reserved: AtomicU32::new(0),
-            changed_away: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            #[cfg(feature = "tracing")]
-            listed: Listed::new(id_seed),
-            shared: Mutex::new(None),
-        });
+            anchor: match recorded {
+                true => Anchor::now(),
+                false => Anchor::UNRECORDED,
+            },
+            sampling,
+        };
+        let name = Name {
+            text: self.name,
+            source: self.source,
+        };
+        let trace = Arc::new(Trace::new(client, info, recorded, name, head, continued));
         let mut buffer = SpanBuffer::default();
         if recorded {
             buffer = trace.client.buffers().take();
-            let mut start = anchor.ticks();
+            let mut start = info.anchor.ticks();
             if let Some(more) = self.more {
-                start = more.start.map_or(start, |time| anchor.ticks_at(time));
+                start = more.start.map_or(start, |time| info.anchor.ticks_at(time));
                 if let Some(request) = more.request {
                     context.scopes.isolation.set_request(request);
                 }
                 for (key, value) in more.attributes {
                     attributes::with_json(value, |text| {
-                        buffer.attributes.push(trace.root, Kind::Data, key, text);
+                        buffer.attributes.push(info.root, Kind::Data, key, text);
                     });
                 }
             }
             // The name is the trace's.
             let name = Cow::Borrowed("");
-            let record = Record::new(self.op, name, self.origin, trace.root, start);
+            let record = Record::new(self.op, name, self.origin, info.root, start);
             buffer.records.push(record);
         }
         context.parent = None;
@@ -187,7 +173,7 @@ impl TransactionBuilder {
 impl Origin {
     fn trace_id(&self) -> TraceId {
         match self {
-            Self::Around(around, _) => around.trace_id,
+            Self::Around(around, _) => around.info.trace_id,
             Self::Continued(trace) => trace.trace_id,
             Self::New(trace_id) => *trace_id,
         }
@@ -195,7 +181,7 @@ impl Origin {
 
     fn rand(&self) -> SampleRand {
         match self {
-            Self::Around(around, _) => around.sampling.rand,
+            Self::Around(around, _) => around.info.sampling.rand,
             Self::Continued(trace) => trace.rand,
             Self::New(trace_id) => SampleRand::of(*trace_id),
         }
@@ -204,7 +190,7 @@ impl Origin {
     /// The span above it, if there is one.
     fn parent(&self) -> Option<SpanId> {
         match self {
-            Self::Around(around, number) => Some(around.span_id(*number)),
+            Self::Around(around, number) => Some(around.info.span_id(*number)),
             _ => self.remote().map(|remote| remote.span_id),
         }
     }

@@ -17,8 +17,9 @@ use super::start::{Arrival, Started};
 use crate::client::Client;
 use crate::propagation::IncomingTrace;
 use crate::protocol::{Request, SpanStatus, TransactionSource};
+use crate::record::{NO_TASK, ROOT_TASK};
 use crate::task::{Context, DropAs, TaskScope, slot};
-use crate::trace::{NO_TASK, Place, ROOT_TASK, TaskSpans};
+use crate::trace::{Place, TaskSpans};
 
 /// A transaction that has not started yet. See [`transaction`].
 #[derive(Clone, Debug)]
@@ -183,10 +184,10 @@ impl TransactionBuilder {
             context,
         } = started;
         {
-            let mut shared = trace.shared();
-            let shared = shared.get_or_insert_default();
-            shared.scopes = context.scopes;
-            shared.buffer = buffer;
+            let mut mailbox = trace.mailbox();
+            let mailbox = mailbox.get_or_insert_default();
+            mailbox.scopes = context.scopes;
+            mailbox.buffer = buffer;
         }
         OpenSpan::root(Place::root(trace))
     }

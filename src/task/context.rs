@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::slot::{self, TaskScope};
 use crate::client::{self, Client};
 use crate::propagation::{IncomingTrace, PropagationContext};
-use crate::record::SpanNumber;
+use crate::record::{NO_TASK, SpanNumber};
 use crate::scope::Scopes;
-use crate::trace::{NO_TASK, Place, TaskSpans, Trace};
+use crate::trace::{Place, TaskSpans, Trace};
 
 /// A copy of what the current task knows, and where in a trace it is.
 #[derive(Clone, Default)]
@@ -88,7 +88,7 @@ impl Context {
         } = self;
         let spans = parent.map(|(trace, number)| {
             // Who runs directly below a root without a task of its own speaks for it.
-            let main = number == trace.root && number.task() == NO_TASK;
+            let main = number == trace.info.root && number.task() == NO_TASK;
             if main {
                 scopes = trace.scopes();
             }

@@ -22,7 +22,7 @@ impl Place {
     /// The root of a transaction, recorded or not.
     pub(crate) fn root(trace: Arc<Trace>) -> Self {
         Self {
-            number: trace.root,
+            number: trace.info.root,
             recorded: trace.recorded,
             is_root: true,
             trace,
@@ -30,7 +30,7 @@ impl Place {
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        self.is_root || self.recorded && self.number == self.trace.root
+        self.is_root || self.recorded && self.number == self.trace.info.root
     }
 
     /// Makes a change where the span is recorded, if that is the current task, else with the trace.

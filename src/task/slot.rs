@@ -216,7 +216,7 @@ impl Drop for TaskScope {
         if let Some(spans) = self.spans.take_if(|spans| spans.recorded) {
             spans.hand_over(mem::take(&mut self.scopes));
         } else if let Some(spans) = &self.spans
-            && spans.task == spans.trace.root.task()
+            && spans.task == spans.trace.info.root.task()
         {
             spans.trace.unsampled_root_ended();
         }

@@ -10,7 +10,7 @@ use super::trace::Trace;
 impl Trace {
     /// A number that no other trace has, and which is even.
     pub(crate) fn number(&self) -> u64 {
-        self.id_seed & !1
+        self.info.id_seed & !1
     }
 
     /// The trace of this number, if it is there.

@@ -13,10 +13,6 @@ mod sampling;
 mod task_spans;
 mod trace;
 
-#[cfg(feature = "tracing")]
-pub(crate) use self::listing::Listed;
-pub(crate) use self::mailbox::{Changes, NO_TASK, ROOT_TASK};
 pub(crate) use self::place::Place;
-pub(crate) use self::sampling::Sampling;
 pub(crate) use self::task_spans::TaskSpans;
-pub(crate) use self::trace::{Name, Trace};
+pub(crate) use self::trace::Trace;

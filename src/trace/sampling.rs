@@ -7,26 +7,9 @@ use super::trace::Trace;
 use crate::client::Client;
 use crate::diagnostics::{self, Topic};
 use crate::hooks::SamplingContext;
-use crate::propagation::{SampleRand, own_sampling_context};
-use crate::protocol::{DiscardReason, DynamicSamplingContext, TransactionSource, fields};
-
-/// The decision about a trace and what it was made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sampling {
-    /// Whether the trace is recorded for the server.
-    pub(crate) sampled: bool,
-    /// What other processes are told: `None` leaves the decision to them.
-    pub(crate) passed_on: Option<bool>,
-    /// The rate that the decision was made with. Without one, tracing is not
-    /// switched on, nothing was decided, and nothing is reported as sampled out.
-    pub(crate) rate: Option<f64>,
-    /// The random number that was compared to the rate.
-    pub(crate) rand: SampleRand,
-    /// Whether the decision was made here, and not by whoever the trace came from.
-    pub(crate) is_own: bool,
-    /// Whether the rate was lowered because of load.
-    pub(crate) lowered: bool,
-}
+use crate::propagation::SampleRand;
+use crate::protocol::DynamicSamplingContext;
+use crate::record::{Sampling, SamplingContextSource};
 
 impl Sampling {
     /// Decides about a new transaction.
@@ -92,20 +75,6 @@ impl Sampling {
             lowered: load > 0,
         }
     }
-
-    /// The rate and what came of it, `None` if nothing was decided.
-    fn decision(&self) -> Option<(f64, bool)> {
-        Some((self.rate?, self.sampled))
-    }
-
-    /// Why a trace is left out, `None` if nothing was decided.
-    pub(crate) fn left_out_because(&self) -> Option<DiscardReason> {
-        self.rate?;
-        Some(match self.lowered {
-            true => DiscardReason::Backpressure,
-            false => DiscardReason::SampleRate,
-        })
-    }
 }
 
 /// The rate that the user's sampler says, `None` if there is none or it panicked.
@@ -135,38 +104,23 @@ impl Trace {
     }
 
     fn freeze(&self) -> Arc<DynamicSamplingContext> {
-        match self.remote() {
-            Some(remote) => {
-                let own = self.sampling.decision().filter(|_| self.sampling.is_own);
-                remote.passed_on(own, self.sampling.rand)
-            }
-            None => {
-                let name = self.name();
-                // A raw URL has identifiers in it and must not be propagated. Nor
-                // are there transactions where tracing is not switched on.
-                let good = name.source != TransactionSource::Url && !name.text.is_empty();
-                let good = good && self.sampling.rate.is_some();
-                let name = good.then(|| fields::name(name.text));
-                Arc::new(self.own_sampling_context(name.as_deref()))
-            }
-        }
-    }
-
-    /// The dynamic sampling context for the envelope of a transaction.
-    ///
-    /// Where none came in with a trace, none goes on, but servers want one.
-    pub(crate) fn envelope_sampling_context(&self) -> Arc<DynamicSamplingContext> {
-        let context = self.sampling_context();
-        if context.is_empty() {
-            return Arc::new(self.own_sampling_context(None));
-        }
-        context
-    }
-
-    fn own_sampling_context(&self, transaction: Option<&str>) -> DynamicSamplingContext {
-        let (decision, rand) = (self.sampling.decision(), self.sampling.rand);
         let identity = self.client.identity();
-        own_sampling_context(identity, self.trace_id, decision, rand, transaction)
+        self.info
+            .sampling_context(self.remote(), &self.name(), identity)
+    }
+
+    /// What the dynamic sampling context is made of, now that the root has ended.
+    ///
+    /// It is built by the worker, unless another transaction knows it, or it has left before.
+    pub(crate) fn sampling_context_source(&self) -> SamplingContextSource {
+        if self.head.is_some() {
+            return SamplingContextSource::Frozen(self.sampling_context());
+        }
+        match (self.frozen.get(), &self.continued) {
+            (Some(frozen), _) => SamplingContextSource::Frozen(Arc::clone(frozen)),
+            (None, Some(continued)) => SamplingContextSource::Continued(Arc::clone(continued)),
+            (None, None) => SamplingContextSource::Own,
+        }
     }
 }
 

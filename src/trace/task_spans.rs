@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{iter, mem};
 
-use super::mailbox::ROOT_TASK;
 use super::place::Place;
 use super::trace::Trace;
 use crate::client::Client;
 use crate::clock::Ticks;
-use crate::export::Finished;
 #[cfg(feature = "tracing")]
 use crate::protocol::Breadcrumb;
 use crate::protocol::SpanStatus;
 #[cfg(feature = "tracing")]
 use crate::record::Record;
-use crate::record::{Change, SpanBuffer, SpanNumber};
+use crate::record::{Change, ROOT_TASK, SpanBuffer, SpanNumber};
 use crate::scope::Scopes;
 use crate::span::SpanBuilder;
 
@@ -50,7 +48,7 @@ pub(crate) struct TaskSpans {
 impl TaskSpans {
     /// The part of a transaction's own task, with the root in it.
     pub(crate) fn of_root(trace: Arc<Trace>, buffer: SpanBuffer) -> Self {
-        let root = trace.root;
+        let root = trace.info.root;
         Self::new(trace, ROOT_TASK, root, buffer, true)
     }
 
@@ -277,31 +275,33 @@ impl TaskSpans {
             current,
             buffer,
             refused,
+            references,
             ..
         } = self;
-        if task == trace.root.task() {
+        // Before the trace is looked at: it may be nobody else's from now on.
+        drop(references);
+        if task == trace.info.root.task() {
             let end = Change::End(Ticks::now(), dropped_as);
             trace.root_ended(buffer, end, refused, scopes);
-        } else {
-            let mut left = trace.shared();
-            let shared = left.get_or_insert_default();
-            shared.live.retain(|live| *live != task);
-            if trace.has_ended() {
-                let changes = shared.take_changes_of(task);
-                drop(left);
-                let own = (task, buffer);
-                let spawned_by = current;
-                let late = Finished::of_late_task(trace, own, spawned_by, changes, refused, scopes);
-                if let Some(late) = late {
-                    late.deliver();
-                }
-            } else {
-                shared.refused = shared.refused.saturating_add(refused);
-                shared.handed_over.push((task, buffer));
-                if main {
-                    shared.scopes = scopes;
-                }
-            }
+            return;
+        }
+        let mut mailbox = trace.mailbox();
+        let left = mailbox.get_or_insert_default();
+        left.live.remove(&task);
+        if trace.has_ended() {
+            let changes = left.changes.take_task(task);
+            drop(mailbox);
+            trace.late_task_ended((task, buffer), current, changes, refused, scopes);
+            return;
+        }
+        left.refused = left.refused.saturating_add(refused);
+        let emptied = left.handed_over.add(task, buffer);
+        if main {
+            left.scopes = scopes;
+        }
+        drop(mailbox);
+        if let Some(buffer) = emptied {
+            trace.client.buffers().put(buffer);
         }
     }
 }

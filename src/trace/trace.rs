@@ -1,34 +1,21 @@
-//! Recording: transactions, spans, and the futures that carry them.
-//!
-//! A [`Trace`] is what the tasks of one transaction share. Each task records
-//! into a buffer of its own ([`TaskSpans`]) while it is polled, and hands that
-//! over when it ends. Whoever touches a span from elsewhere leaves the change
-//! with the trace. [`Finished`] puts it all together, away from the request.
+//! What the tasks of one transaction share.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[cfg(feature = "tracing")]
 use super::listing::Listed;
-use super::mailbox::Shared;
-use super::sampling::Sampling;
+use super::mailbox::Mailbox;
 use crate::client::Client;
-use crate::clock::Anchor;
 use crate::propagation::{PropagationContext, Remote};
-use crate::protocol::{DynamicSamplingContext, EventId, SpanId, TraceId, TransactionSource};
-use crate::record::SpanNumber;
+use crate::protocol::DynamicSamplingContext;
+use crate::record::{Name, TraceInfo};
 use crate::scope::Scopes;
 
 /// What the tasks of one transaction share.
 pub(crate) struct Trace {
     pub(crate) client: Client,
-    pub(crate) trace_id: TraceId,
-    /// Every span id is this number mixed with the span's own.
-    pub(crate) id_seed: u64,
-    /// The span outside of the transaction that caused it.
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) sampling: Sampling,
+    pub(crate) info: TraceInfo,
     /// Whether there is a record: for the server if the trace is sampled, and for Spotlight.
     pub(crate) recorded: bool,
     /// Apart from the record, because others are told of it, also where nothing is recorded.
@@ -39,8 +26,6 @@ pub(crate) struct Trace {
     pub(crate) continued: Option<Arc<PropagationContext>>,
     /// What others are told of the trace, from when the first of them is.
     pub(crate) frozen: OnceLock<Arc<DynamicSamplingContext>>,
-    pub(crate) anchor: Anchor,
-    pub(crate) root: SpanNumber,
     /// For how many spans the tasks have asked for room.
     pub(crate) reserved: AtomicU32,
     /// Whether anything was changed away from its home. From then on every
@@ -52,33 +37,33 @@ pub(crate) struct Trace {
     #[cfg(feature = "tracing")]
     pub(crate) listed: Listed,
     /// `None` as long as nobody has left anything, as in most transactions.
-    pub(crate) shared: Mutex<Option<Box<Shared>>>,
-}
-
-/// The name of a transaction and what it is made of.
-#[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) text: Cow<'static, str>,
-    pub(crate) source: TransactionSource,
+    pub(crate) mailbox: Mutex<Option<Box<Mailbox>>>,
 }
 
 impl Trace {
-    /// The id of a span by its number: never zero, and different for every number.
-    pub(crate) fn span_id(&self, number: SpanNumber) -> SpanId {
-        let id = |bits: u64| SpanId::from_bits(mix(self.id_seed.wrapping_add(bits)));
-        // Only one number gives zero. It then gets the id of a number that is
-        // never used, which can't be zero as well.
-        id(number.bits())
-            .or_else(|| id(u64::MAX))
-            .unwrap_or(SpanId::ONE)
-    }
-
-    /// The id of the event whose root is this span. It is made of the same
-    /// random numbers as the span's id, and differs wherever that does.
-    pub(crate) fn event_id(&self, root: SpanNumber) -> EventId {
-        let number = self.id_seed.wrapping_add(root.bits());
-        let half = |salt: u64| u128::from(mix(number ^ salt));
-        EventId::from_random(half(0) << 64 | half(self.trace_id.bits() as u64))
+    pub(crate) fn new(
+        client: Client,
+        info: TraceInfo,
+        recorded: bool,
+        name: Name,
+        head: Option<Arc<Self>>,
+        continued: Option<Arc<PropagationContext>>,
+    ) -> Self {
+        Self {
+            client,
+            recorded,
+            name: Mutex::new(name),
+            head,
+            continued,
+            frozen: OnceLock::new(),
+            reserved: AtomicU32::new(0),
+            changed_away: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            #[cfg(feature = "tracing")]
+            listed: Listed::new(info.id_seed),
+            mailbox: Mutex::new(None),
+            info,
+        }
     }
 
     /// Asks for room for more spans, and tells whether it was given.
@@ -95,8 +80,8 @@ impl Trace {
         given
     }
 
-    pub(crate) fn shared(&self) -> MutexGuard<'_, Option<Box<Shared>>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn mailbox(&self) -> MutexGuard<'_, Option<Box<Mailbox>>> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -105,9 +90,9 @@ impl Trace {
 
     /// The scopes of a transaction that has ended or has no task of its own.
     pub(crate) fn scopes(&self) -> Scopes {
-        self.shared()
+        self.mailbox()
             .as_ref()
-            .map(|shared| shared.scopes.clone())
+            .map(|mailbox| mailbox.scopes.clone())
             .unwrap_or_default()
     }
 
@@ -128,11 +113,4 @@ impl Trace {
             change(&mut name);
         }
     }
-}
-
-/// Maps numbers to numbers that look random, and no two of them to the same.
-fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }

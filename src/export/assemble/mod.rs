@@ -2,5 +2,7 @@
 
 mod segment;
 mod short;
+mod span;
 
-pub(crate) use self::segment::{Assembly, Finished, Root};
+pub(crate) use self::segment::{AssembledSegment, assemble};
+pub(crate) use self::span::Assembled;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::segment::Assembled;
+use super::span::Assembled;
 use crate::clock;
 use crate::protocol::SpanStatus;
 

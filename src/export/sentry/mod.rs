@@ -4,6 +4,8 @@ mod envelope;
 mod fit;
 mod rate_limit;
 mod shorten;
+mod transaction;
 
 pub(crate) use self::envelope::Prepared;
 pub(crate) use self::rate_limit::RateLimits;
+pub(crate) use self::transaction::transaction;
