@@ -1,14 +1,42 @@
-//! The work of this crate itself, which is not to be recorded.
+//! The work of this crate itself, and of the program's callbacks, which is not to be recorded.
 //!
-//! What it calls may tell `tracing` what it does, as hyper does. Recorded, that would be sent,
-//! which is more of the same work, without end.
+//! What it calls may tell `tracing` what it does, as hyper does, or start a transaction. Recorded,
+//! that would be sent, which is more of the same work, without end.
 
-#[cfg(feature = "tracing")]
-pub(crate) use self::with_tracing::{hidden, hidden_work};
-#[cfg(not(feature = "tracing"))]
-pub(crate) use self::without_tracing::{hidden, hidden_work};
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-/// Spawns hidden tasks, as hyper needs them for connections.
+use pin_project::{pin_project, pinned_drop};
+
+use crate::poll::poll_and_drop;
+
+/// Whether what runs here is the work of this crate itself.
+#[inline]
+pub(crate) fn is_current() -> bool {
+    CURRENT.get()
+}
+
+/// Marks what a closure does.
+#[inline]
+pub(crate) fn during<R>(work: impl FnOnce() -> R) -> R {
+    let _mark = Mark::set();
+    work()
+}
+
+/// Marks what a closure does that runs later or elsewhere.
+pub(crate) fn hidden_work<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    || during(work)
+}
+
+/// Marks what a future does.
+pub(crate) fn hidden<F: Future>(future: F) -> Hidden<F> {
+    Hidden {
+        inner: Some(future),
+    }
+}
+
+/// Spawns marked tasks, as hyper needs them for connections.
 #[derive(Clone)]
 pub(crate) struct HiddenExecutor;
 
@@ -21,72 +49,52 @@ where
     }
 }
 
-#[cfg(feature = "tracing")]
-mod with_tracing {
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
+/// A future whose polls and drop are marked.
+#[pin_project(PinnedDrop)]
+pub(crate) struct Hidden<F> {
+    /// `None` once it is dropped.
+    #[pin]
+    inner: Option<F>,
+}
 
-    use pin_project::{pin_project, pinned_drop};
+impl<F: Future> Future for Hidden<F> {
+    type Output = F::Output;
 
-    use crate::poll::poll_and_drop;
-
-    use crate::task::TaskScope;
-    use crate::task::slot;
-
-    /// Hides what a future does.
-    pub(crate) fn hidden<F: Future>(future: F) -> Hidden<F> {
-        Hidden {
-            scope: Some(slot::hidden()),
-            inner: Some(future),
-        }
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _mark = Mark::set();
+        poll_and_drop(self.project().inner, cx)
     }
+}
 
-    /// Hides what a closure does.
-    pub(crate) fn hidden_work<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
-        || {
-            let mut scope = Some(slot::hidden());
-            let _entered = slot::enter(&mut scope);
-            work()
-        }
+#[pinned_drop]
+impl<F> PinnedDrop for Hidden<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let _mark = Mark::set();
+        self.project().inner.set(None);
     }
+}
 
-    #[pin_project(PinnedDrop)]
-    pub(crate) struct Hidden<F> {
-        scope: Option<Box<TaskScope>>,
-        /// `None` once it is dropped.
-        #[pin]
-        inner: Option<F>,
-    }
+/// Holds the mark until it is dropped, also when unwinding.
+struct Mark {
+    before: bool,
+}
 
-    impl<F: Future> Future for Hidden<F> {
-        type Output = F::Output;
-
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-            let this = self.project();
-            let _entered = slot::enter(this.scope);
-            poll_and_drop(this.inner, cx)
-        }
-    }
-
-    #[pinned_drop]
-    impl<F> PinnedDrop for Hidden<F> {
-        fn drop(self: Pin<&mut Self>) {
-            let mut this = self.project();
-            let _entered = slot::enter(this.scope);
-            this.inner.set(None);
+impl Mark {
+    #[inline]
+    fn set() -> Self {
+        Self {
+            before: CURRENT.replace(true),
         }
     }
 }
 
-#[cfg(not(feature = "tracing"))]
-mod without_tracing {
-    /// Nobody records anything of it.
-    pub(crate) fn hidden<F: Future>(future: F) -> F {
-        future
+impl Drop for Mark {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
     }
+}
 
-    /// Nobody records anything of it.
-    pub(crate) fn hidden_work<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
-        work
-    }
+thread_local! {
+    static CURRENT: Cell<bool> = const { Cell::new(false) };
 }

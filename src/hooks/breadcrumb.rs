@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::diagnostics::{self, Topic};
+use crate::own_work::during;
 use crate::protocol::Breadcrumb;
 
 /// A function that changes or drops breadcrumbs.
@@ -20,7 +21,7 @@ impl BeforeBreadcrumb {
 
     /// What is left of a breadcrumb.
     pub(crate) fn change(&self, breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
-        let change = || (self.0)(breadcrumb);
+        let change = || during(|| (self.0)(breadcrumb));
         // Whatever the user's code has left half done is its own.
         catch_unwind(AssertUnwindSafe(change)).unwrap_or_else(|_| {
             diagnostics::once(&BEFORE_BREADCRUMB_PANICKED);

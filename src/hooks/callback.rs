@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::original::OriginalSpan;
 use crate::diagnostics::{self, Topic};
+use crate::own_work::{during, hidden};
 use crate::protocol::{Span, Transaction};
 
 /// Changes a transaction or drops it.
@@ -40,10 +41,12 @@ impl EventProcessor {
 
     /// `None` if it drops the transaction, or panics.
     pub(crate) fn call(&self, transaction: Transaction) -> Option<Transaction> {
-        catch_unwind(AssertUnwindSafe(|| (self.process)(transaction))).unwrap_or_else(|_| {
-            diagnostics::once(&EVENT_PROCESSOR_PANICKED);
-            None
-        })
+        catch_unwind(AssertUnwindSafe(|| during(|| (self.process)(transaction)))).unwrap_or_else(
+            |_| {
+                diagnostics::once(&EVENT_PROCESSOR_PANICKED);
+                None
+            },
+        )
     }
 }
 
@@ -58,7 +61,7 @@ impl BeforeSendSpan {
     pub(crate) fn call(&self, span: &mut Span) {
         let original = OriginalSpan::of(span);
         let mut changed = span.clone();
-        match catch_unwind(AssertUnwindSafe(|| (self.change)(&mut changed))) {
+        match catch_unwind(AssertUnwindSafe(|| during(|| (self.change)(&mut changed)))) {
             Ok(()) => {
                 original.restore(&mut changed);
                 *span = changed;
@@ -81,7 +84,7 @@ impl BeforeSendTransaction {
 
     /// `None` if it drops the transaction, or panics at any time.
     pub(crate) async fn call(self, transaction: Transaction) -> Option<Transaction> {
-        let decided = async move { (self.decide)(transaction).await };
+        let decided = hidden(async move { (self.decide)(transaction).await });
         AssertUnwindSafe(decided)
             .catch_unwind()
             .await

@@ -8,6 +8,7 @@ use http::Extensions;
 use serde_json::Value;
 
 use super::request_head::RequestHead;
+use crate::own_work::during;
 use crate::protocol::TransactionSource;
 
 /// What is known of a transaction when it is decided whether it is recorded.
@@ -135,7 +136,7 @@ impl Sampler {
     }
 
     pub(crate) fn sample_rate(&self, context: &SamplingContext<'_>) -> f64 {
-        (self.0)(context)
+        during(|| (self.0)(context))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::clock::Anchor;
 use crate::diagnostics::{self, Topic};
 use crate::hooks::{RequestHead, SamplingContext};
+use crate::own_work;
 use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
 use crate::protocol::{SpanId, TraceId, id};
 use crate::record::{Kind, Name, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo, attributes};
@@ -51,6 +52,10 @@ impl TransactionBuilder {
         arrival: Option<Arrival<'_>>,
         task: u32,
     ) -> Option<Started> {
+        if own_work::is_current() {
+            diagnostics::once(&IN_CALLBACK);
+            return None;
+        }
         let mut context = context.unwrap_or_default();
         let Some(client) = context.take_client() else {
             diagnostics::once(&NO_CLIENT);
@@ -206,3 +211,6 @@ impl Origin {
 
 static NO_CLIENT: Topic =
     Topic::new("a transaction was not recorded: there is no client, or it has no DSN");
+static IN_CALLBACK: Topic = Topic::new(
+    "a transaction was not recorded: it was started by a callback of the client, which would call itself without end",
+);

@@ -6,10 +6,9 @@ use std::mem;
 
 use serde::Serialize;
 
-#[cfg(feature = "tracing")]
-use super::slot::Standing;
 use super::slot::{current_client, current_scopes, with};
 use crate::diagnostics::{self, Topic};
+use crate::own_work;
 use crate::protocol::{Breadcrumb, Level, Request, User, valid};
 use crate::scope::Scope;
 
@@ -127,6 +126,10 @@ pub fn set_level(level: impl Into<Option<Level>>) {
 /// # }
 /// ```
 pub fn add_breadcrumb(breadcrumb: Breadcrumb) {
+    // Otherwise `before_breadcrumb` could call itself without end.
+    if own_work::is_current() {
+        return;
+    }
     let Some(client) = current_client() else {
         return;
     };
@@ -144,7 +147,7 @@ pub fn add_breadcrumb(breadcrumb: Breadcrumb) {
 fn leave_with_trace(breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
     let mut breadcrumb = Some(breadcrumb);
     with(|task| {
-        if let Standing::Over { .. } = task.standing {
+        if task.overlay.is_some() {
             task.spans.as_ref()?.leave_breadcrumb(&mut breadcrumb);
         }
         Some(())

@@ -20,24 +20,16 @@ pub(crate) struct TaskScope {
     pub(crate) propagation: Option<Arc<PropagationContext>>,
     /// What the code of this task has set.
     pub(crate) scopes: Scopes,
+    /// `None` unless it lies over the scope that was current before it.
     #[cfg(feature = "tracing")]
-    pub(crate) standing: Standing,
+    pub(crate) overlay: Option<Overlay>,
 }
 
-/// What a scope is to the one that was current before it.
+/// What a scope that was [laid over](lay_over) another one covers.
 #[cfg(feature = "tracing")]
-#[derive(Default)]
-pub(crate) enum Standing {
-    /// Whoever entered it leaves it, and has the other one meanwhile.
-    #[default]
-    Apart,
-    /// It was [laid over](lay_over) the other one.
-    Over {
-        owner: Owner,
-        below: Option<Box<TaskScope>>,
-    },
-    /// The work of this crate itself, which is never recorded.
-    Hidden,
+pub(crate) struct Overlay {
+    owner: Owner,
+    below: Option<Box<TaskScope>>,
 }
 
 /// Who has laid a scope over another one.
@@ -57,7 +49,7 @@ impl TaskScope {
             propagation,
             scopes,
             #[cfg(feature = "tracing")]
-            standing: Standing::default(),
+            overlay: None,
         }
     }
 
@@ -124,7 +116,7 @@ pub(crate) fn leave(scope: &mut Option<Box<TaskScope>>) {
     swap(scope);
     #[cfg(feature = "tracing")]
     if let Some(task) = scope
-        && matches!(task.standing, Standing::Over { .. })
+        && task.overlay.is_some()
     {
         uncover(scope);
     }
@@ -138,7 +130,7 @@ pub(crate) fn leave(scope: &mut Option<Box<TaskScope>>) {
 pub(crate) fn lay_over(mut scope: Box<TaskScope>, owner: Owner) {
     SLOT.with(|slot| {
         let below = ManuallyDrop::into_inner(slot.take());
-        scope.standing = Standing::Over { owner, below };
+        scope.overlay = Some(Overlay { owner, below });
         slot.set(ManuallyDrop::new(Some(scope)));
     });
 }
@@ -156,16 +148,14 @@ pub(crate) fn take_off(owner: Owner) -> Option<Box<TaskScope>> {
 
 #[cfg(feature = "tracing")]
 fn take_out(at: &mut Option<Box<TaskScope>>, owner: Owner) -> Option<Box<TaskScope>> {
-    match &mut at.as_mut()?.standing {
-        Standing::Over { owner: of, below } if *of == owner => {
-            let below = below.take();
-            let mut taken = mem::replace(at, below)?;
-            taken.standing = Standing::default();
-            Some(taken)
-        }
-        Standing::Over { below, .. } => take_out(below, owner),
-        Standing::Apart | Standing::Hidden => None,
+    let overlay = at.as_mut()?.overlay.as_mut()?;
+    if overlay.owner != owner {
+        return take_out(&mut overlay.below, owner);
     }
+    let below = overlay.below.take();
+    let mut taken = mem::replace(at, below)?;
+    taken.overlay = None;
+    Some(taken)
 }
 
 /// Ends all that was laid over a scope.
@@ -173,24 +163,10 @@ fn take_out(at: &mut Option<Box<TaskScope>>, owner: Owner) -> Option<Box<TaskSco
 #[cold]
 fn uncover(scope: &mut Option<Box<TaskScope>>) {
     while let Some(task) = scope
-        && let Standing::Over { below, .. } = &mut task.standing
+        && let Some(overlay) = &mut task.overlay
     {
-        *scope = below.take();
+        *scope = overlay.below.take();
     }
-}
-
-/// Whether what runs here is the work of this crate itself.
-#[cfg(feature = "tracing")]
-pub(crate) fn is_hidden() -> bool {
-    with(|task| Some(matches!(task.standing, Standing::Hidden))).unwrap_or(false)
-}
-
-/// What work is done in that is never recorded, whoever records what it calls.
-#[cfg(feature = "tracing")]
-pub(crate) fn hidden() -> Box<TaskScope> {
-    let mut scope = Box::<TaskScope>::default();
-    scope.standing = Standing::Hidden;
-    scope
 }
 
 /// The client that what happens here is told to, unless it is a disabled one.

@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::entered::{self, Entered};
 use super::fields::{EventFields, SpanFields, StartFields};
 use super::table::{Known, Table};
+use crate::own_work;
 use crate::protocol::{self, Breadcrumb, TransactionSource};
 use crate::span::{SpanKey, is_recording, transaction};
 use crate::task::{Owner, add_breadcrumb, slot};
@@ -77,7 +78,7 @@ impl Layer {
         let Some(_busy) = Busy::unless_busy() else {
             return;
         };
-        let client = slot::current_client().filter(|_| !slot::is_hidden());
+        let client = slot::current_client().filter(|_| !own_work::is_current());
         let Some(client) = client else { return };
         let mut fields = StartFields::for_sampler(client.sampler().is_some());
         new.record(&mut fields);
