@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use crate::client::Client;
-use crate::current_transaction;
 use crate::protocol::SpanStatus;
 use crate::record::RequestWriter;
-use crate::span::{Arrival, OpenScope, Span, TransactionBuilder};
+use crate::span::{Arrival, OpenScope, Span, TransactionBuilder, current_transaction};
 
 /// One request and its response.
 ///

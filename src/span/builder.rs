@@ -1,34 +1,22 @@
 //! Starting spans.
 
 use std::borrow::Cow;
-use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::future::InSpan;
 use super::open_span::OpenSpan;
 use super::span::Span;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
-use crate::record::{Record, SpanNumber};
+use crate::record::SpanNumber;
 use crate::task::{in_task_of, slot};
-use crate::trace::{Place, Trace};
+use crate::trace::{NewSpan, Place};
 
 /// A span that has not started yet. See [`span`].
 #[derive(Clone, Debug)]
 #[must_use = "a span starts with `in_scope`, `instrument` or `start`"]
 pub struct SpanBuilder {
-    op: Cow<'static, str>,
-    description: Cow<'static, str>,
-    origin: &'static str,
-    // What few spans need is apart, so that the others are cheap to move.
-    more: Option<Box<More>>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct More {
-    start: Option<SystemTime>,
-    parent: Option<Span>,
+    pub(super) new: NewSpan,
 }
 
 /// Describes a span below the current one: what kind of work, and what exactly is done.
@@ -68,10 +56,7 @@ impl SpanBuilder {
     #[inline]
     pub(crate) fn new(op: Cow<'static, str>, description: Cow<'static, str>) -> Self {
         Self {
-            op,
-            description,
-            origin: "manual",
-            more: None,
+            new: NewSpan::new(op, description),
         }
     }
 
@@ -79,13 +64,13 @@ impl SpanBuilder {
     ///
     /// A handle from outside of any transaction leaves it with the current one.
     pub fn child_of(mut self, parent: &Span) -> Self {
-        self.more.get_or_insert_default().parent = Some(parent.clone());
+        self.new.more().parent.clone_from(&parent.place);
         self
     }
 
     /// Makes it start at a time in the past. By default it starts when it is started.
     pub fn start_time(mut self, time: SystemTime) -> Self {
-        self.more.get_or_insert_default().start = Some(time);
+        self.new.more().start = Some(time);
         self
     }
 
@@ -94,7 +79,7 @@ impl SpanBuilder {
     /// For integrations: `auto.`, a category and a name, such as `auto.db.sqlx`,
     /// of letters, digits, dots and underscores.
     pub fn origin(mut self, origin: &'static str) -> Self {
-        self.origin = origin;
+        self.new.origin = origin;
         self
     }
 
@@ -104,7 +89,7 @@ impl SpanBuilder {
     /// if `f` panics; the panic goes on.
     #[inline]
     pub fn in_scope<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
-        if let Some(parent) = self.take_parent() {
+        if let Some(parent) = self.new.take_parent() {
             let parent = Span {
                 place: Some(parent),
             };
@@ -116,33 +101,20 @@ impl SpanBuilder {
             status: SpanStatus::InternalError,
         };
         if slot::with(|task| Some(task.spans.as_ref()?.is_recorded())) == Some(true) {
-            entered.enter(&mut self);
+            entered.enter(&mut self.new);
         }
         let result = f(&entered.span);
         entered.status = SpanStatus::Ok;
         result
     }
 
-    /// Wraps a future, whose first poll starts the span. See
-    /// [`Instrument::in_span`](crate::Instrument::in_span).
-    #[inline]
-    pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
-        InSpan::new(Place::current(), self, future)
-    }
-
     /// Starts the span and returns it, for work that is neither a closure nor a future.
     pub fn start(mut self) -> OpenSpan {
-        let place = match self.take_parent() {
+        let place = match self.new.take_parent() {
             Some(parent) => Some(self.start_below(parent)),
-            None => slot::with(|task| Some(task.spans.as_mut()?.start(&mut self, None))),
+            None => slot::with(|task| Some(task.spans.as_mut()?.start(&mut self.new, None))),
         };
         OpenSpan::new(Span { place })
-    }
-
-    /// Where the parent is that was given, if one was.
-    #[inline]
-    pub(crate) fn take_parent(&mut self) -> Option<Place> {
-        self.more.as_mut()?.parent.take()?.place
     }
 
     /// Starts the span below another one: in the current task if that records
@@ -151,7 +123,7 @@ impl SpanBuilder {
         let Place { trace, number, .. } = parent;
         let here = in_task_of(&trace, |spans| {
             let current = spans.set_current(number);
-            let place = spans.start(self, None);
+            let place = spans.start(&mut self.new, None);
             spans.set_current(current);
             Some(place)
         });
@@ -159,8 +131,8 @@ impl SpanBuilder {
             return place;
         }
         let started = if trace.recorded {
-            let start = self.start_in(&trace);
-            trace.start_away(self.take_record(number, start))
+            let start = self.new.start_in(&trace);
+            trace.start_away(self.new.take_record(number, start))
         } else {
             None
         };
@@ -171,21 +143,18 @@ impl SpanBuilder {
             is_root: false,
         }
     }
+}
 
-    /// When a span of the trace starts: now unless another time was given.
-    #[inline]
-    pub(crate) fn start_in(&self, trace: &Trace) -> Ticks {
-        match self.more.as_ref().and_then(|more| more.start) {
-            None => Ticks::now(),
-            Some(time) => trace.info.anchor.ticks_at(time),
-        }
-    }
-
-    /// Takes the record out of it.
-    #[inline(always)]
-    pub(crate) fn take_record(&mut self, parent: SpanNumber, start: Ticks) -> Record {
-        let (op, description) = (mem::take(&mut self.op), mem::take(&mut self.description));
-        Record::new(op, description, self.origin, parent, start)
+impl Span {
+    /// Starts a span below this one, from any thread.
+    pub fn start_child(
+        &self,
+        op: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> OpenSpan {
+        SpanBuilder::new(op.into(), description.into())
+            .child_of(self)
+            .start()
     }
 }
 
@@ -202,7 +171,7 @@ struct Entered {
 impl Entered {
     /// Starts a span in the current task and makes it current.
     #[inline(never)]
-    fn enter(&mut self, span: &mut SpanBuilder) {
+    fn enter(&mut self, span: &mut NewSpan) {
         slot::with(|task| {
             let spans = task.spans.as_mut()?;
             self.span.place = Some(spans.start(span, None));

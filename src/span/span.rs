@@ -5,8 +5,6 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use super::builder::SpanBuilder;
-use super::open_span::OpenSpan;
 #[cfg(feature = "axum")]
 use crate::client::Client;
 #[cfg(feature = "_call-sites")]
@@ -165,17 +163,6 @@ impl Span {
     /// Sets what kind of work the span is. Servers cut it to 128 characters.
     pub fn set_op(&self, op: impl Into<Cow<'static, str>>) {
         self.change(Change::Op(op.into()));
-    }
-
-    /// Starts a span below this one, from any thread.
-    pub fn start_child(
-        &self,
-        op: impl Into<Cow<'static, str>>,
-        description: impl Into<Cow<'static, str>>,
-    ) -> OpenSpan {
-        SpanBuilder::new(op.into(), description.into())
-            .child_of(self)
-            .start()
     }
 
     /// Calls `f` with this as the current span. The span does not end by that.

@@ -7,7 +7,6 @@ use http::Extensions;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::future::InTransaction;
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 use super::open_scope::OpenScope;
 use super::open_span::OpenSpan;
@@ -161,12 +160,6 @@ impl TransactionBuilder {
         };
         drop(scope);
         result
-    }
-
-    /// Wraps a future, whose first poll starts the transaction. See
-    /// [`Instrument::in_transaction`](crate::Instrument::in_transaction).
-    pub fn instrument<F: Future>(self, future: F) -> InTransaction<F> {
-        InTransaction::new(Context::current(), self, future)
     }
 
     /// Starts the transaction and returns its root, for work that is neither a closure nor a future.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::trace::Trace;
@@ -21,7 +21,7 @@ impl Trace {
     /// Has the trace found by its number from now on.
     #[inline]
     pub(crate) fn list(self: &Arc<Self>) {
-        if !self.listed.is.load(Ordering::Relaxed) {
+        if !self.listed.load(Ordering::Relaxed) {
             self.list_now();
         }
     }
@@ -33,7 +33,7 @@ impl Trace {
             kept: None,
         };
         traces().entry(self.number()).or_insert(trace);
-        self.listed.is.store(true, Ordering::Relaxed);
+        self.listed.store(true, Ordering::Relaxed);
     }
 
     /// Counts open spans that are known by their keys, and keeps the trace as long as there are any.
@@ -43,7 +43,7 @@ impl Trace {
     #[cold]
     pub(crate) fn count_open_keys(self: &Arc<Self>, change: i64) {
         let mut traces = traces();
-        let open = self.listed.open.fetch_add(change, Ordering::Relaxed) + change;
+        let open = self.open_keys.fetch_add(change, Ordering::Relaxed) + change;
         let Some(listing) = traces.get_mut(&self.number()) else {
             return;
         };
@@ -55,28 +55,10 @@ impl Trace {
     }
 }
 
-/// How a trace is found by its number, until it ends.
-pub(crate) struct Listed {
-    number: u64,
-    is: AtomicBool,
-    /// How many of its spans are open that are known by their keys, as far as tasks have told.
-    open: AtomicI64,
-}
-
-impl Listed {
-    pub(crate) fn new(id_seed: u64) -> Self {
-        Self {
-            number: id_seed & !1,
-            is: AtomicBool::new(false),
-            open: AtomicI64::new(0),
-        }
-    }
-}
-
-impl Drop for Listed {
+impl Drop for Trace {
     fn drop(&mut self) {
-        if *self.is.get_mut() {
-            traces().remove(&self.number);
+        if *self.listed.get_mut() {
+            traces().remove(&self.number());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a span is recorded.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::trace::Trace;
@@ -15,4 +16,13 @@ pub(crate) struct Place {
     pub(crate) recorded: bool,
     /// Whether it is the root, recorded or not, and not a span that stands for it.
     pub(crate) is_root: bool,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("number", &self.number)
+            .field("recorded", &self.recorded)
+            .finish_non_exhaustive()
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{iter, mem};
 
+use super::new_span::NewSpan;
 use super::place::Place;
 use super::trace::Trace;
 use crate::client::Client;
@@ -15,7 +16,6 @@ use crate::protocol::SpanStatus;
 use crate::record::Record;
 use crate::record::{Change, ROOT_TASK, SpanBuffer, SpanNumber};
 use crate::scope::Scopes;
-use crate::span::SpanBuilder;
 
 /// What one task records of a trace. Nobody else touches it while the task is polled.
 pub(crate) struct TaskSpans {
@@ -144,7 +144,7 @@ impl TaskSpans {
     /// Starts a span below the current one. A reference that is given is lent
     /// to it, if it is to this trace.
     #[inline(always)]
-    pub(crate) fn start(&mut self, span: &mut SpanBuilder, reference: Option<Place>) -> Place {
+    pub(crate) fn start(&mut self, span: &mut NewSpan, reference: Option<Place>) -> Place {
         let trace = match reference {
             Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
             _ => self.lend(),

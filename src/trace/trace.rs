@@ -1,10 +1,10 @@
 //! What the tasks of one transaction share.
 
+#[cfg(feature = "tracing")]
+use std::sync::atomic::AtomicI64;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-#[cfg(feature = "tracing")]
-use super::listing::Listed;
 use super::mailbox::Mailbox;
 use crate::client::Client;
 use crate::propagation::{PropagationContext, Remote};
@@ -34,8 +34,12 @@ pub(crate) struct Trace {
     /// Whether the root has ended. What comes later is not part of the
     /// transaction. Only changed, and only relied on, under the lock.
     pub(crate) ended: AtomicBool,
+    /// Whether the trace is found by its number.
     #[cfg(feature = "tracing")]
-    pub(crate) listed: Listed,
+    pub(super) listed: AtomicBool,
+    /// How many of its spans are open that are known by their keys, as far as tasks have told.
+    #[cfg(feature = "tracing")]
+    pub(super) open_keys: AtomicI64,
     /// `None` as long as nobody has left anything, as in most transactions.
     pub(crate) mailbox: Mutex<Option<Box<Mailbox>>>,
 }
@@ -60,7 +64,9 @@ impl Trace {
             changed_away: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             #[cfg(feature = "tracing")]
-            listed: Listed::new(info.id_seed),
+            listed: AtomicBool::new(false),
+            #[cfg(feature = "tracing")]
+            open_keys: AtomicI64::new(0),
             mailbox: Mutex::new(None),
             info,
         }

@@ -15,7 +15,7 @@ use super::redirects::{redirects, watch};
 use super::request::RequestBuilder;
 use crate::integrations::client::body::ClientBody;
 use crate::integrations::client::{Call, Dialect, HTTP, Outgoing, Responding};
-use crate::{Span, current_span};
+use crate::span::{Span, current_span};
 
 /// A `reqwest::Client` whose requests are spans.
 ///

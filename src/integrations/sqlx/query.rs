@@ -13,8 +13,8 @@ use super::server::Server;
 use super::status;
 use crate::integrations::call::{InCall, ReadItems, StreamInCall, begin};
 use crate::integrations::sql::Statement;
-use crate::span::PolledSpan;
-use crate::{Span, SpanStatus};
+use crate::protocol::SpanStatus;
+use crate::span::{PolledSpan, Span};
 
 /// A query that was taken apart, as its text is told only to those who take it all.
 pub(super) struct Query<DB: Database> {

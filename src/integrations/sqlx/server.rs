@@ -6,8 +6,8 @@ use sqlx_core::connection::{ConnectOptions, Connection};
 use sqlx_core::database::Database;
 use url::Url;
 
-use crate::Span;
 use crate::integrations::sql::Dialect;
+use crate::span::Span;
 
 /// The database that a connection leads to, as spans tell of it.
 #[derive(Debug, PartialEq)]

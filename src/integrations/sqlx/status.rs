@@ -4,7 +4,8 @@ use std::io;
 
 use sqlx_core::error::{DatabaseError, Error, ErrorKind};
 
-use crate::{Span, SpanStatus};
+use crate::protocol::SpanStatus;
+use crate::span::Span;
 
 /// The status of a call, and on its span the code of the database, if that says more.
 pub(super) fn end<T>(span: &Span, result: &Result<T, Error>) -> SpanStatus {

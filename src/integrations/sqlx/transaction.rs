@@ -1,9 +1,8 @@
 //! Transactions of databases, and savepoints in them.
 
-use std::fmt;
-use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use sqlx_core::database::Database;
 use sqlx_core::error::Error;
@@ -12,7 +11,7 @@ use sqlx_core::transaction::TransactionManager;
 
 use super::connection::{Connection, PoolConnection};
 use super::server::Server;
-use crate::SpanStatus;
+use crate::protocol::SpanStatus;
 
 /// A transaction that has begun, or a savepoint, whose queries are spans.
 ///

@@ -12,9 +12,9 @@ use crate::clock::Ticks;
 use crate::poll::poll_and_drop;
 use crate::protocol::SpanStatus;
 use crate::record::SpanNumber;
-use crate::span::builder::{SpanBuilder, span};
+use crate::span::builder::SpanBuilder;
 use crate::task::{Context, TaskScope, in_task_of, set_dropped_as, slot};
-use crate::trace::{Place, TaskSpans};
+use crate::trace::{NewSpan, Place, TaskSpans};
 
 /// The future returned by [`Instrument::in_span`](crate::Instrument::in_span).
 #[pin_project(PinnedDrop)]
@@ -25,11 +25,20 @@ pub struct InSpan<F> {
     inner: Option<F>,
 }
 
+impl SpanBuilder {
+    /// Wraps a future, whose first poll starts the span. See
+    /// [`Instrument::in_span`](crate::Instrument::in_span).
+    #[inline]
+    pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
+        InSpan::new(Place::current(), self, future)
+    }
+}
+
 /// The span of an [`InSpan`].
 struct CarriedSpan {
     stage: Stage,
     /// What is started at the first poll.
-    span: SpanBuilder,
+    span: NewSpan,
     /// Where the span is, and before it starts where its parent is, which
     /// counts if nothing is current at the first poll.
     place: Option<Place>,
@@ -70,7 +79,7 @@ impl<F> InSpan<F> {
             carried: CarriedSpan {
                 stage: Stage::Waiting,
                 place: wrapped_in,
-                span,
+                span: span.new,
                 own: None,
             },
             inner: Some(future),
@@ -108,7 +117,7 @@ impl CarriedSpan {
     fn nothing() -> Self {
         Self {
             stage: Stage::Idle,
-            span: span("", ""),
+            span: NewSpan::new("".into(), "".into()),
             place: None,
             own: None,
         }

@@ -43,6 +43,14 @@ enum Start {
     Trace(Option<IncomingTrace>, Option<Context>),
 }
 
+impl TransactionBuilder {
+    /// Wraps a future, whose first poll starts the transaction. See
+    /// [`Instrument::in_transaction`](crate::Instrument::in_transaction).
+    pub fn instrument<F: Future>(self, future: F) -> InTransaction<F> {
+        InTransaction::new(Context::current(), self, future)
+    }
+}
+
 impl<F> InTransaction<F> {
     pub(crate) fn new(wrapped_in: Option<Context>, start: TransactionBuilder, future: F) -> Self {
         Self {
