@@ -15,6 +15,8 @@ use crate::options::{Options, OptionsError, default_contexts};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
 use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
+#[cfg(feature = "test")]
+use crate::transport::Memory;
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
 use crate::{clock, export};
 
@@ -74,7 +76,7 @@ enum Delivery {
     Disabled,
     Server(Transport),
     #[cfg(feature = "test")]
-    Memory(Arc<crate::test::Memory>),
+    Memory(Arc<Memory>),
 }
 
 impl Client {
@@ -153,7 +155,7 @@ impl Client {
 
     /// A client that keeps everything in memory.
     #[cfg(feature = "test")]
-    pub(crate) fn in_memory(options: &Options, memory: Arc<crate::test::Memory>) -> Self {
+    pub(crate) fn in_memory(options: &Options, memory: Arc<Memory>) -> Self {
         Self::with_delivery(options, Delivery::Memory(memory), None)
     }
 

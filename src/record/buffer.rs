@@ -65,6 +65,7 @@ impl HandedOver {
     }
 
     /// The attributes of all spans.
+    #[cfg(feature = "_call-sites")]
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attributes> {
         let whole = self.whole.iter().map(|(_, buffer)| &buffer.attributes);
         whole.chain([&self.attributes])

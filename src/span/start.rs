@@ -2,18 +2,48 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::transaction::TransactionBuilder;
+use http::Extensions;
+use serde_json::Value;
+
 use crate::client::Client;
 use crate::clock::Anchor;
 use crate::diagnostics::{self, Topic};
 use crate::hooks::{RequestHead, SamplingContext};
 use crate::own_work;
 use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
-use crate::protocol::{SpanId, TraceId, id};
+use crate::protocol::{Request, SpanId, TraceId, TransactionSource, id};
 use crate::record::{Kind, Name, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo, attributes};
 use crate::task::Context;
 use crate::trace::Trace;
+
+/// What a transaction starts with.
+#[derive(Clone, Debug)]
+pub(crate) struct NewTransaction {
+    pub(crate) op: Cow<'static, str>,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) origin: &'static str,
+    pub(crate) source: TransactionSource,
+    // What few transactions need is apart, so that the others are cheap to move.
+    pub(crate) more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct More {
+    pub(crate) start: Option<SystemTime>,
+    pub(crate) sampled: Option<bool>,
+    pub(crate) attributes: Vec<(Cow<'static, str>, Value)>,
+    pub(crate) request: Option<Request>,
+    pub(crate) custom: Extensions,
+    pub(crate) incoming: Option<IncomingTrace>,
+}
+
+impl NewTransaction {
+    pub(crate) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+}
 
 /// A transaction that has just started.
 pub(crate) struct Started {
@@ -42,7 +72,7 @@ enum Origin {
     New(TraceId),
 }
 
-impl TransactionBuilder {
+impl NewTransaction {
     /// Decides about sampling and starts the clock. `None`: there is no client.
     ///
     /// The context is that of where it starts.

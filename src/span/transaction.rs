@@ -3,15 +3,13 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use http::Extensions;
 use serde::Serialize;
-use serde_json::Value;
 
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 use super::open_scope::OpenScope;
 use super::open_span::OpenSpan;
 use super::span::Span;
-use super::start::{Arrival, Started};
+use super::start::{Arrival, NewTransaction, Started};
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 use crate::client::Client;
 use crate::propagation::IncomingTrace;
@@ -24,22 +22,7 @@ use crate::trace::{Place, TaskSpans};
 #[derive(Clone, Debug)]
 #[must_use = "a transaction starts with `in_scope`, `instrument` or `start`"]
 pub struct TransactionBuilder {
-    pub(crate) op: Cow<'static, str>,
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) origin: &'static str,
-    pub(crate) source: TransactionSource,
-    // What few transactions need is apart, so that the others are cheap to move.
-    pub(crate) more: Option<Box<More>>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct More {
-    pub(crate) start: Option<SystemTime>,
-    pub(crate) sampled: Option<bool>,
-    pub(crate) attributes: Vec<(Cow<'static, str>, Value)>,
-    pub(crate) request: Option<Request>,
-    pub(crate) custom: Extensions,
-    pub(crate) incoming: Option<IncomingTrace>,
+    pub(super) new: NewTransaction,
 }
 
 /// Describes a transaction: what kind of work it is, and the name it is grouped by.
@@ -62,38 +45,40 @@ pub fn transaction(
     name: impl Into<Cow<'static, str>>,
 ) -> TransactionBuilder {
     TransactionBuilder {
-        op: op.into(),
-        name: name.into(),
-        origin: "manual",
-        source: TransactionSource::Custom,
-        more: None,
+        new: NewTransaction {
+            op: op.into(),
+            name: name.into(),
+            origin: "manual",
+            source: TransactionSource::Custom,
+            more: None,
+        },
     }
 }
 
 impl TransactionBuilder {
     /// Tells what the name is made of, [`TransactionSource::Custom`] by default.
     pub fn source(mut self, source: TransactionSource) -> Self {
-        self.source = source;
+        self.new.source = source;
         self
     }
 
     /// Makes it start at a time in the past. By default it starts when it is started.
     pub fn start_time(mut self, time: SystemTime) -> Self {
-        self.more().start = Some(time);
+        self.new.more().start = Some(time);
         self
     }
 
     /// Tells who records the transaction, `manual` by default. See
     /// [`SpanBuilder::origin`](crate::SpanBuilder::origin).
     pub fn origin(mut self, origin: &'static str) -> Self {
-        self.origin = origin;
+        self.new.origin = origin;
         self
     }
 
     /// Decides whether the transaction is recorded, over any sampler and rate and over what was
     /// decided by a caller or for a transaction around it.
     pub fn sampled(mut self, sampled: bool) -> Self {
-        self.more().sampled = Some(sampled);
+        self.new.more().sampled = Some(sampled);
         self
     }
 
@@ -103,7 +88,7 @@ impl TransactionBuilder {
     /// caller decided, unless [`sampled`](Self::sampled) or a
     /// [`traces_sampler`](crate::Options::traces_sampler) says otherwise.
     pub fn continue_trace(mut self, incoming: &IncomingTrace) -> Self {
-        self.more().incoming = Some(incoming.clone());
+        self.new.more().incoming = Some(incoming.clone());
         self
     }
 
@@ -113,7 +98,7 @@ impl TransactionBuilder {
     /// Otherwise it is as [`Span::set_data`].
     pub fn data(mut self, key: impl Into<Cow<'static, str>>, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).unwrap_or_else(|error| error.to_string().into());
-        self.more().attributes.push((key.into(), value));
+        self.new.more().attributes.push((key.into(), value));
         self
     }
 
@@ -122,7 +107,7 @@ impl TransactionBuilder {
     ///
     /// Otherwise it is as [`set_request`](crate::set_request).
     pub fn request(mut self, request: Request) -> Self {
-        self.more().request = Some(request);
+        self.new.more().request = Some(request);
         self
     }
 
@@ -131,12 +116,8 @@ impl TransactionBuilder {
     /// It is not sent. The sampler finds it by its type:
     /// [`SamplingContext::custom`](crate::SamplingContext::custom).
     pub fn sampling_value<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.more().custom.insert(value);
+        self.new.more().custom.insert(value);
         self
-    }
-
-    fn more(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
     }
 
     /// Starts the transaction, calls `f` with its root as the current span, and ends it.
@@ -168,7 +149,7 @@ impl TransactionBuilder {
     /// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of): the scope data that they
     /// leave behind becomes the transaction's.
     pub fn start(self) -> OpenSpan {
-        let Some(started) = self.begin(Context::current(), None, NO_TASK) else {
+        let Some(started) = self.new.begin(Context::current(), None, NO_TASK) else {
             return OpenSpan::new(Span::none());
         };
         let Started {
@@ -195,7 +176,7 @@ impl TransactionBuilder {
             trace,
             buffer,
             context,
-        } = self.begin(context, arrival, ROOT_TASK)?;
+        } = self.new.begin(context, arrival, ROOT_TASK)?;
         Some(Box::new(TaskScope::new(
             context.client,
             Some(TaskSpans::of_root(trace, buffer)),

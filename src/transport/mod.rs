@@ -36,6 +36,8 @@ mod discards;
 mod handle;
 mod job;
 mod ledger;
+#[cfg(feature = "test")]
+mod memory;
 mod pace;
 mod payload;
 mod queue;
@@ -53,8 +55,8 @@ mod worker;
 
 pub(crate) use self::config::Config;
 pub(crate) use self::handle::Transport;
-#[cfg(feature = "test")]
-pub(crate) use self::ledger::Ledger;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
+#[cfg(feature = "test")]
+pub(crate) use self::memory::Memory;
 pub(crate) use self::payload::Payload;
 pub(crate) use self::spotlight::Sidecar;
