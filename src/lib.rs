@@ -193,7 +193,7 @@ mod error;
 mod fields;
 mod filter;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 mod id;
 mod integrations;
 #[cfg(feature = "local")]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::{self, AsHeaderName};
 use http::request::Parts;
-use serde_json::Value;
 
-use super::encoding::{self, DecodeError};
-use super::envelope::{ReceivedEnvelope, ReceivedItem};
+use super::decode::{
+    DecodeError, ReceivedEnvelope, ReceivedItem, ReceivedTransaction, check_span, count_spans,
+    decode, discarded_events,
+};
 use super::refusal::Refusal;
-use super::transaction::ReceivedTransaction;
 
 /// An envelope that was accepted, and the request that it came in.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ impl Delivery {
             return Err(undecodable(&DecodeError::Unknown, limit));
         }
         let encoded_length = body.len();
-        let bytes = encoding::decode(content_encoding.as_deref(), body, limit)
+        let bytes = decode(content_encoding.as_deref(), body, limit)
             .map_err(|error| undecodable(&error, limit))?;
         let envelope =
             ReceivedEnvelope::parse(&bytes).map_err(|error| Refusal::bad_request(&error))?;
@@ -104,70 +104,24 @@ impl Contents {
                         "there is more than one span container in the envelope",
                     ));
                 }
-                self.streamed_spans += count_spans(envelope, item)?;
+                self.streamed_spans +=
+                    count_spans(envelope, item).map_err(|error| Refusal::bad_request(&error))?;
             }
             "span" => {
                 check_size(item, MAX_EVENT)?;
-                parse_json(item)?;
+                check_span(item).map_err(|error| Refusal::bad_request(&error))?;
                 self.streamed_spans += 1;
             }
             "client_report" => {
                 check_size(item, MAX_CLIENT_REPORT)?;
-                self.read_client_report(item)?;
+                let discarded =
+                    discarded_events(item).map_err(|error| Refusal::bad_request(&error))?;
+                self.discarded.extend(discarded);
             }
             _ => {}
         }
         Ok(())
     }
-
-    fn read_client_report(&mut self, item: &ReceivedItem) -> Result<(), Refusal> {
-        let report = parse_json(item)?;
-        let entries = match report.get("discarded_events") {
-            None => return Ok(()),
-            Some(entries) => entries.as_array(),
-        };
-        let entries = entries.ok_or_else(|| refused("discarded_events is not a list"))?;
-        for entry in entries {
-            let text = |name| Some(entry.get(name)?.as_str()?.to_owned());
-            let quantity = entry.get("quantity").and_then(Value::as_u64);
-            match (text("reason"), text("category"), quantity) {
-                (Some(reason), Some(category), Some(quantity)) => {
-                    self.discarded.push((reason, category, quantity));
-                }
-                _ => return Err(refused("an entry of discarded_events is malformed")),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Checks a container of streamed spans, and counts them.
-fn count_spans(envelope: &ReceivedEnvelope, item: &ReceivedItem) -> Result<u64, Refusal> {
-    let trace = envelope.headers.get("trace");
-    let trace_id = trace
-        .and_then(|trace| trace.get("trace_id"))
-        .ok_or_else(|| refused("streamed spans need a sampling context in the envelope"))?;
-    let payload = parse_json(item)?;
-    let spans = payload.get("items").and_then(Value::as_array);
-    let spans = spans.ok_or_else(|| refused("the span container has no items"))?;
-    let count = spans.len() as u64;
-    if item.headers.get("item_count").and_then(Value::as_u64) != Some(count) {
-        return Err(refused("item_count is not the number of spans"));
-    }
-    if spans
-        .iter()
-        .any(|span| span.get("trace_id") != Some(trace_id))
-    {
-        return Err(refused(
-            "a streamed span belongs to another trace than the envelope",
-        ));
-    }
-    Ok(count)
-}
-
-fn parse_json(item: &ReceivedItem) -> Result<Value, Refusal> {
-    serde_json::from_slice(&item.payload)
-        .map_err(|error| refused(&format!("invalid {}: {error}", item.kind())))
 }
 
 fn check_size(item: &ReceivedItem, limit: usize) -> Result<(), Refusal> {

@@ -12,8 +12,8 @@ use hyper::body::{Body, Incoming};
 use serde_json::json;
 
 use super::delivery::Delivery;
-use super::receiver::Shared;
 use super::refusal::Refusal;
+use super::state::Shared;
 
 /// Answers one request.
 pub(super) async fn answer(

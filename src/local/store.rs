@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::decode::ReceivedTransaction;
 use super::delivery::Delivery;
 use super::refusal::Refusal;
-use super::transaction::ReceivedTransaction;
 
 /// The last deliveries and refusals.
 #[derive(Debug)]

@@ -3,14 +3,31 @@
 use std::borrow::Cow;
 
 use sqlx_core::error::Error;
+use sqlx_core::sql_str::SqlStr;
 
 use super::query::{OPERATION, ORIGIN};
 use super::server::Server;
 use super::status;
-use super::transaction::Words;
 use crate::integrations::call::{InCall, begin};
 use crate::integrations::sql::Statement;
 use crate::trace::PolledSpan;
+
+/// How the begin or the end of a transaction is recorded.
+pub(super) struct Words {
+    pub(super) operation: &'static str,
+    /// The statement, if it is not the operation itself.
+    pub(super) statement: Option<SqlStr>,
+}
+
+impl Words {
+    /// The statement is the operation itself.
+    pub(super) fn same(operation: &'static str) -> Self {
+        Self {
+            operation,
+            statement: None,
+        }
+    }
+}
 
 impl Server {
     /// Waits for a connection, in a span.

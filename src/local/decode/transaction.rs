@@ -1,14 +1,14 @@
 //! A received transaction, checked and typed.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
 use super::envelope::ReceivedEnvelope;
-use super::timestamp;
+use super::invalid::InvalidTransaction;
+use super::object::Object;
+use super::span::ReceivedSpan;
 use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::SpanStatus;
 
@@ -46,53 +46,9 @@ pub struct ReceivedTransaction {
     pub payload: Value,
 }
 
-/// A span inside of a received transaction.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ReceivedSpan {
-    /// The trace that the span says it belongs to.
-    pub trace_id: TraceId,
-    /// This span.
-    pub span_id: SpanId,
-    /// The span that this one is a part of.
-    pub parent_span_id: Option<SpanId>,
-    /// What kind of work this is, empty if it was not sent.
-    pub op: String,
-    /// What exactly was done, empty if it was not sent.
-    pub description: String,
-    /// How the work ended. Statuses that servers do not know of are `None`.
-    pub status: Option<SpanStatus>,
-    /// When the work began.
-    pub start: SystemTime,
-    /// When the work ended.
-    pub end: SystemTime,
-    /// Attributes.
-    pub data: Map<String, Value>,
-    /// Short values to search by. Values that are not strings are written as JSON.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// The reason for which a server would throw a transaction away.
-///
-/// Servers do so in silence, after they have answered that all is well.
-/// Fields are named by their place in the payload, such as `spans[3].span_id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InvalidTransaction {
-    /// The payload is not JSON.
-    NotJson(String),
-    /// A field that is needed is not there.
-    Missing(String),
-    /// A field has a value that cannot be read: an identifier that is none or
-    /// is zero, a time before 1970, a list in place of an object.
-    Malformed(String),
-    /// The transaction or a span ends before it starts.
-    EndsBeforeStart(String),
-}
-
 impl ReceivedTransaction {
     /// Reads the payload of a transaction item out of `envelope`.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         envelope: &ReceivedEnvelope,
         payload: &[u8],
     ) -> Result<Self, InvalidTransaction> {
@@ -105,10 +61,7 @@ impl ReceivedTransaction {
         let trace_id = trace.needed("trace_id", trace.uuid("trace_id"))?;
         let span_id = trace.needed("span_id", trace.span_id("span_id"))?;
         let parent_span_id = trace.span_id("parent_span_id")?;
-        let header = Object {
-            place: "envelope header ",
-            fields: &envelope.headers,
-        };
+        let header = Object::of_fields("envelope header ", &envelope.headers);
         let event_id = match header.uuid("event_id")? {
             Some(event_id) => event_id,
             None => event.needed("event_id", event.uuid("event_id"))?,
@@ -135,13 +88,13 @@ impl ReceivedTransaction {
             parent_span_id,
             name: event.text("transaction")?,
             op: trace.text("op")?,
-            status: trace.get("status").and_then(read_status),
+            status: trace.status(),
             start,
             end,
-            tags: event.get("tags").map(read_strings).unwrap_or_default(),
-            contexts: contexts.fields.clone(),
+            tags: event.strings("tags"),
+            contexts: contexts.fields().clone(),
             spans,
-            sampling_context: header.get("trace").map(read_strings).unwrap_or_default(),
+            sampling_context: header.strings("trace"),
             payload,
         })
     }
@@ -149,164 +102,6 @@ impl ReceivedTransaction {
     /// The time from the start to the end.
     pub fn duration(&self) -> Duration {
         self.end.duration_since(self.start).unwrap_or_default()
-    }
-}
-
-impl ReceivedSpan {
-    fn parse(index: usize, value: &Value, latest: SystemTime) -> Result<Self, InvalidTransaction> {
-        let place = format!("spans[{index}].");
-        let span = Object::new(&place, value)?;
-        let start = span.needed("start_timestamp", span.time("start_timestamp"))?;
-        let end = span.time("timestamp")?;
-        let status = match end {
-            Some(_) => span.get("status").and_then(read_status),
-            None => Some(SpanStatus::DeadlineExceeded),
-        };
-        let end = end.unwrap_or(latest);
-        if end < start {
-            let place = place.trim_end_matches('.').to_owned();
-            return Err(InvalidTransaction::EndsBeforeStart(place));
-        }
-        Ok(Self {
-            trace_id: span.needed("trace_id", span.uuid("trace_id"))?,
-            span_id: span.needed("span_id", span.span_id("span_id"))?,
-            parent_span_id: span.span_id("parent_span_id")?,
-            op: span.text("op")?,
-            description: span.text("description")?,
-            status,
-            start,
-            end,
-            data: match span.get("data") {
-                None => Map::new(),
-                Some(Value::Object(data)) => data.clone(),
-                Some(_) => return Err(span.malformed("data")),
-            },
-            tags: span.get("tags").map(read_strings).unwrap_or_default(),
-        })
-    }
-
-    /// The time from the start to the end.
-    pub fn duration(&self) -> Duration {
-        self.end.duration_since(self.start).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for InvalidTransaction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotJson(reason) => write!(f, "invalid transaction: {reason}"),
-            Self::Missing(field) => write!(f, "invalid transaction: {field} is missing"),
-            Self::Malformed(field) => write!(f, "invalid transaction: {field} is malformed"),
-            Self::EndsBeforeStart(what) => {
-                write!(f, "invalid transaction: {what} ends before it starts")
-            }
-        }
-    }
-}
-
-impl std::error::Error for InvalidTransaction {}
-
-/// A JSON object that knows its place, to name its fields in errors.
-struct Object<'a> {
-    place: &'a str,
-    fields: &'a Map<String, Value>,
-}
-
-type Field<T> = Result<Option<T>, InvalidTransaction>;
-
-impl<'a> Object<'a> {
-    fn new(place: &'a str, value: &'a Value) -> Result<Self, InvalidTransaction> {
-        match value {
-            Value::Object(fields) => Ok(Self { place, fields }),
-            _ => {
-                let name = match place.trim_end_matches('.') {
-                    "" => "payload",
-                    name => name,
-                };
-                Err(InvalidTransaction::Malformed(name.to_owned()))
-            }
-        }
-    }
-
-    /// A field, unless it is missing or null, which are the same to servers.
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.fields.get(name).filter(|value| !value.is_null())
-    }
-
-    fn need(&self, name: &str) -> Result<&'a Value, InvalidTransaction> {
-        self.needed(name, Ok(self.get(name)))
-    }
-
-    fn needed<T>(&self, name: &str, field: Field<T>) -> Result<T, InvalidTransaction> {
-        field?.ok_or_else(|| InvalidTransaction::Missing(format!("{}{name}", self.place)))
-    }
-
-    fn malformed(&self, name: &str) -> InvalidTransaction {
-        InvalidTransaction::Malformed(format!("{}{name}", self.place))
-    }
-
-    fn read<T>(&self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Field<T> {
-        self.get(name)
-            .map(|value| read(value).ok_or_else(|| self.malformed(name)))
-            .transpose()
-    }
-
-    fn text(&self, name: &str) -> Result<String, InvalidTransaction> {
-        let text = self.read(name, |value| value.as_str().map(str::to_owned))?;
-        Ok(text.unwrap_or_default())
-    }
-
-    fn time(&self, name: &str) -> Field<SystemTime> {
-        self.read(name, timestamp::parse)
-    }
-
-    fn span_id(&self, name: &str) -> Field<SpanId> {
-        self.read(name, |value| {
-            value.as_str()?.to_ascii_lowercase().parse().ok()
-        })
-    }
-
-    /// An identifier of 32 digits, which some SDKs write with dashes.
-    fn uuid<T: FromStr>(&self, name: &str) -> Field<T> {
-        self.read(name, |value| {
-            let digits = value.as_str()?.replace('-', "");
-            digits.to_ascii_lowercase().parse().ok()
-        })
-    }
-}
-
-/// Reads a status by its name, by a name that older SDKs have for it, or by its gRPC number.
-fn read_status(value: &Value) -> Option<SpanStatus> {
-    match value {
-        Value::Number(number) => SpanStatus::from_grpc(usize::try_from(number.as_u64()?).ok()?),
-        Value::String(name) => match name.as_str() {
-            "success" => Some(SpanStatus::Ok),
-            "failure" | "unknown_error" => Some(SpanStatus::InternalError),
-            name => name.parse().ok(),
-        },
-        _ => None,
-    }
-}
-
-/// Reads an object of strings, or a list of pairs, as some SDKs write tags.
-fn read_strings(value: &Value) -> BTreeMap<String, String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    };
-    match value {
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.clone(), text(value)))
-            .collect(),
-        Value::Array(pairs) => pairs
-            .iter()
-            .filter_map(|pair| match pair.as_array()?.as_slice() {
-                [key, value] => Some((text(key), text(value))),
-                _ => None,
-            })
-            .collect(),
-        _ => BTreeMap::new(),
     }
 }
 
@@ -387,20 +182,6 @@ mod tests {
             transaction.spans[0].status,
             Some(SpanStatus::DeadlineExceeded)
         );
-    }
-
-    #[test]
-    fn old_names_of_statuses_are_read() {
-        for (sent, read) in [
-            (json!("success"), Some(SpanStatus::Ok)),
-            (json!("unknown_error"), Some(SpanStatus::InternalError)),
-            (json!("unset"), None),
-            (json!(16), Some(SpanStatus::Unauthenticated)),
-            (json!(17), None),
-            (json!([]), None),
-        ] {
-            assert_eq!(read_status(&sent), read, "{sent}");
-        }
     }
 
     #[test]
