@@ -10,7 +10,7 @@ use http::header::{CONTENT_ENCODING, HeaderValue};
 use serde_json::json;
 
 use super::target::{Read, Target};
-use crate::local::{Delivery, ReceivedEnvelope, Waterfall, sentry_key};
+use crate::local::{Decoded, Delivery, Kept, ReceivedEnvelope, Waterfall, sentry_key};
 
 #[test]
 fn envelope() {
@@ -61,7 +61,9 @@ fn receive(encoding: &[u8], body: &[u8]) -> Option<Delivery> {
     let encoding = HeaderValue::from_bytes(encoding).ok()?;
     let request = Request::post("/api/1/envelope/").header(CONTENT_ENCODING, encoding);
     let (head, ()) = request.body(()).unwrap().into_parts();
-    let delivery = Delivery::read(&head, body.to_vec(), LIMIT).ok()?;
+    let decoded = Decoded::new(&head, body.to_vec(), LIMIT).ok()?;
+    let (kept, _) = Kept::new(&head, decoded).ok()?;
+    let delivery = kept.delivery().expect("it was checked");
     assert!(delivery.length <= LIMIT);
     Some(delivery)
 }

@@ -22,13 +22,17 @@ mod counts;
 mod decode;
 mod delivery;
 mod draw;
+mod kept;
 mod receiver;
 mod refusal;
 mod server;
 mod service;
 mod state;
 mod store;
+mod summary;
 
+#[cfg(test)]
+pub(crate) use self::kept::{Decoded, Kept};
 #[cfg(test)]
 pub(crate) use self::service::sentry_key;
 

@@ -113,15 +113,22 @@ impl Receiver {
     }
 
     /// The last envelopes that were accepted, oldest first.
+    ///
+    /// Each call decodes them anew: the receiver itself keeps text, and JSON values take more
+    /// memory than that, many times as much for lists of small objects.
     pub fn deliveries(&self) -> Vec<Arc<Delivery>> {
-        self.shared.store().deliveries().cloned().collect()
+        let envelopes = self.shared.store().envelopes();
+        let deliveries = envelopes.iter().filter_map(|it| it.delivery());
+        deliveries.map(Arc::new).collect()
     }
 
     /// The transactions in the last envelopes that were accepted, oldest first.
+    ///
+    /// Each call decodes them anew, as [`deliveries`](Self::deliveries) does.
     pub fn transactions(&self) -> Vec<Arc<ReceivedTransaction>> {
-        let store = self.shared.store();
-        let transactions = store.deliveries().filter_map(|it| it.transaction.clone());
-        transactions.collect()
+        let envelopes = self.shared.store().envelopes();
+        let transactions = envelopes.iter().filter_map(|it| it.transaction());
+        transactions.map(Arc::new).collect()
     }
 
     /// The last 100 requests that were refused, oldest first.
@@ -160,9 +167,12 @@ impl Receiver {
         let mut changes = self.shared.counts.subscribe();
         loop {
             let next = self.shared.store().next_transaction(self.cursor);
-            if let Some((cursor, transaction)) = next {
+            if let Some((cursor, envelope)) = next {
                 self.cursor = cursor;
-                return transaction;
+                if let Some(transaction) = envelope.transaction() {
+                    return Arc::new(transaction);
+                }
+                continue;
             }
             if changes.changed().await.is_err() {
                 // The sender is held by `self`.
@@ -190,8 +200,8 @@ impl ReceiverBuilder {
 
     /// Sets how many envelopes are kept.
     ///
-    /// The default is 1,000. The oldest make room for new ones; they do so earlier when
-    /// the envelopes have more than 16 MiB in sum. At least one is always kept.
+    /// The default is 1,000. The oldest make room for new ones; they do so earlier if more than
+    /// 16 MiB of memory are held for all of them. The newest is always kept.
     pub fn keep(mut self, envelopes: usize) -> Self {
         self.keep = envelopes;
         self

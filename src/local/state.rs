@@ -1,13 +1,14 @@
 //! What the connections and the handle of a receiver share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::counts::Counts;
-use super::delivery::Delivery;
+use super::kept::Kept;
 use super::refusal::Refusal;
 use super::store::Store;
+use super::summary::Summary;
 
 /// What the connections and the handle share.
 #[derive(Debug)]
@@ -27,10 +28,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn accept(&self, delivery: Delivery) {
-        let delivery = Arc::new(delivery);
-        self.store().push(Arc::clone(&delivery));
-        self.counts.send_modify(|counts| counts.add(&delivery));
+    pub(super) fn accept(&self, envelope: Kept, summary: &Summary) {
+        self.store().push(envelope);
+        self.counts.send_modify(|counts| counts.add(summary));
     }
 
     pub(super) fn refuse(&self, refusal: Refusal) {

@@ -7,7 +7,7 @@ use sqlx_core::sql_str::SqlStr;
 
 use super::query::{OPERATION, ORIGIN};
 use super::server::Server;
-use super::status;
+use super::status::end_call;
 use crate::integrations::call::{InCall, begin};
 use crate::integrations::sql::Statement;
 use crate::trace::PolledSpan;
@@ -39,7 +39,7 @@ impl Server {
         match begin("db.connection", ORIGIN, || description.into()) {
             Some(span) => {
                 self.note(&span);
-                InCall::new(span.located(), connecting, status::end).await
+                InCall::new(span.located(), connecting, end_call).await
             }
             None => connecting.await,
         }
@@ -52,7 +52,7 @@ impl Server {
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         match self.begin_transaction(words) {
-            Some(span) => InCall::new(span.located(), work, status::end).await,
+            Some(span) => InCall::new(span.located(), work, end_call).await,
             None => work.await,
         }
     }

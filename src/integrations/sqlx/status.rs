@@ -7,7 +7,7 @@ use sqlx_core::error::{DatabaseError, Error, ErrorKind};
 use crate::{Span, SpanStatus};
 
 /// The status of a call, and on its span the code of the database, if that says more.
-pub(super) fn end<T>(span: &Span, result: &Result<T, Error>) -> SpanStatus {
+pub(super) fn end_call<T>(span: &Span, result: &Result<T, Error>) -> SpanStatus {
     let Err(error) = result else {
         return SpanStatus::Ok;
     };

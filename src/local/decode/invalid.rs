@@ -43,6 +43,10 @@ impl InvalidItem {
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
+
+    pub(super) fn not_json(kind: &str, error: &serde_json::Error) -> Self {
+        Self(format!("invalid {kind}: {error}"))
+    }
 }
 
 impl fmt::Display for InvalidItem {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::invalid::InvalidTransaction;
+use super::json::{Fields, scalar, value};
 use super::timestamp::parse_timestamp;
 use crate::id::SpanId;
 use crate::protocol::SpanStatus;
@@ -14,16 +16,16 @@ use crate::protocol::SpanStatus;
 /// A JSON object that knows its place, to name its fields in errors.
 pub(super) struct Object<'a> {
     place: &'a str,
-    fields: &'a Map<String, Value>,
+    fields: Fields<'a>,
 }
 
 pub(super) type Field<T> = Result<Option<T>, InvalidTransaction>;
 
 impl<'a> Object<'a> {
-    pub(super) fn new(place: &'a str, value: &'a Value) -> Result<Self, InvalidTransaction> {
-        match value {
-            Value::Object(fields) => Ok(Self { place, fields }),
-            _ => {
+    pub(super) fn new(place: &'a str, json: &'a RawValue) -> Result<Self, InvalidTransaction> {
+        match Fields::read(json) {
+            Some(fields) => Ok(Self { place, fields }),
+            None => {
                 let name = match place.trim_end_matches('.') {
                     "" => "payload",
                     name => name,
@@ -33,20 +35,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub(super) fn of_fields(place: &'a str, fields: &'a Map<String, Value>) -> Self {
-        Self { place, fields }
-    }
-
-    pub(super) fn fields(&self) -> &'a Map<String, Value> {
-        self.fields
-    }
-
     /// A field, unless it is missing or null, which are the same to servers.
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
-        self.fields.get(name).filter(|value| !value.is_null())
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.fields.get(name).filter(|json| json.get() != "null")
     }
 
-    pub(super) fn need(&self, name: &str) -> Result<&'a Value, InvalidTransaction> {
+    pub(super) fn need(&self, name: &str) -> Result<&'a RawValue, InvalidTransaction> {
         self.needed(name, Ok(self.get(name)))
     }
 
@@ -60,7 +54,11 @@ impl<'a> Object<'a> {
 
     fn read<T>(&self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Field<T> {
         self.get(name)
-            .map(|value| read(value).ok_or_else(|| self.malformed(name)))
+            .map(|json| {
+                let scalar = scalar(json);
+                let read = scalar.as_ref().and_then(read);
+                read.ok_or_else(|| self.malformed(name))
+            })
             .transpose()
     }
 
@@ -79,23 +77,26 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// An identifier of 32 digits, which some SDKs write with dashes.
     pub(super) fn uuid<T: FromStr>(&self, name: &str) -> Field<T> {
-        self.read(name, |value| {
-            let digits = value.as_str()?.replace('-', "");
-            digits.to_ascii_lowercase().parse().ok()
-        })
+        self.read(name, read_uuid)
     }
 
     /// The field `status`, unless servers do not know its value.
     pub(super) fn status(&self) -> Option<SpanStatus> {
-        self.get("status").and_then(read_status)
+        read_status(&scalar(self.get("status")?)?)
     }
 
     /// A field with strings by name, empty if it is missing.
     pub(super) fn strings(&self, name: &str) -> BTreeMap<String, String> {
-        self.get(name).map(read_strings).unwrap_or_default()
+        let strings = self.get(name).map(|json| read_strings(&value(json)));
+        strings.unwrap_or_default()
     }
+}
+
+/// Reads an identifier of 32 digits, which some SDKs write with dashes.
+pub(super) fn read_uuid<T: FromStr>(value: &Value) -> Option<T> {
+    let digits = value.as_str()?.replace('-', "");
+    digits.to_ascii_lowercase().parse().ok()
 }
 
 /// Reads a status by its name, by a name that older SDKs have for it, or by its gRPC number.
@@ -112,7 +113,7 @@ fn read_status(value: &Value) -> Option<SpanStatus> {
 }
 
 /// Reads an object of strings, or a list of pairs, as some SDKs write tags.
-fn read_strings(value: &Value) -> BTreeMap<String, String> {
+pub(super) fn read_strings(value: &Value) -> BTreeMap<String, String> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         value => value.to_string(),

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::invalid::InvalidTransaction;
+use super::json::value;
 use super::object::Object;
 use crate::id::{SpanId, TraceId};
 use crate::protocol::SpanStatus;
@@ -36,19 +38,24 @@ pub struct ReceivedSpan {
     pub tags: BTreeMap<String, String>,
 }
 
-impl ReceivedSpan {
-    /// Reads the span at this place in the list of spans. `latest` is the end of its transaction.
-    pub(super) fn parse(
-        index: usize,
-        value: &Value,
+/// A span that is checked, with its attributes and tags as they were sent.
+pub(super) struct SpanParts<'a> {
+    span: ReceivedSpan,
+    object: Object<'a>,
+}
+
+impl<'a> SpanParts<'a> {
+    /// Reads a span. `place` names it in errors, `latest` is the end of its transaction.
+    pub(super) fn read(
+        place: &'a str,
+        json: &'a RawValue,
         latest: SystemTime,
     ) -> Result<Self, InvalidTransaction> {
-        let place = format!("spans[{index}].");
-        let span = Object::new(&place, value)?;
-        let start = span.needed("start_timestamp", span.time("start_timestamp"))?;
-        let end = span.time("timestamp")?;
+        let object = Object::new(place, json)?;
+        let start = object.needed("start_timestamp", object.time("start_timestamp"))?;
+        let end = object.time("timestamp")?;
         let status = match end {
-            Some(_) => span.status(),
+            Some(_) => object.status(),
             None => Some(SpanStatus::DeadlineExceeded),
         };
         let end = end.unwrap_or(latest);
@@ -56,24 +63,40 @@ impl ReceivedSpan {
             let place = place.trim_end_matches('.').to_owned();
             return Err(InvalidTransaction::EndsBeforeStart(place));
         }
-        Ok(Self {
-            trace_id: span.needed("trace_id", span.uuid("trace_id"))?,
-            span_id: span.needed("span_id", span.span_id("span_id"))?,
-            parent_span_id: span.span_id("parent_span_id")?,
-            op: span.text("op")?,
-            description: span.text("description")?,
+        let is_object = |json: &RawValue| json.get().starts_with('{');
+        if !object.get("data").is_none_or(is_object) {
+            return Err(object.malformed("data"));
+        }
+        let span = ReceivedSpan {
+            trace_id: object.needed("trace_id", object.uuid("trace_id"))?,
+            span_id: object.needed("span_id", object.span_id("span_id"))?,
+            parent_span_id: object.span_id("parent_span_id")?,
+            op: object.text("op")?,
+            description: object.text("description")?,
             status,
             start,
             end,
-            data: match span.get("data") {
-                None => Map::new(),
-                Some(Value::Object(data)) => data.clone(),
-                Some(_) => return Err(span.malformed("data")),
-            },
-            tags: span.strings("tags"),
-        })
+            data: Map::new(),
+            tags: BTreeMap::new(),
+        };
+        Ok(Self { span, object })
     }
 
+    /// Builds the values of the attributes and tags.
+    pub(super) fn decode(self) -> ReceivedSpan {
+        let data = match self.object.get("data").map(value) {
+            Some(Value::Object(data)) => data,
+            _ => Map::new(),
+        };
+        ReceivedSpan {
+            data,
+            tags: self.object.strings("tags"),
+            ..self.span
+        }
+    }
+}
+
+impl ReceivedSpan {
     /// The time from the start to the end.
     pub fn duration(&self) -> Duration {
         self.end.duration_since(self.start).unwrap_or_default()

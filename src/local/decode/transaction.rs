@@ -1,14 +1,16 @@
 //! A received transaction, checked and typed.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::envelope::ReceivedEnvelope;
 use super::invalid::InvalidTransaction;
-use super::object::Object;
-use super::span::ReceivedSpan;
+use super::json::{check_json, value, visit_list};
+use super::object::{Object, read_strings, read_uuid};
+use super::span::{ReceivedSpan, SpanParts};
 use crate::id::{EventId, SpanId, TraceId};
 use crate::protocol::SpanStatus;
 
@@ -46,59 +48,129 @@ pub struct ReceivedTransaction {
     pub payload: Value,
 }
 
-impl ReceivedTransaction {
-    /// Reads the payload of a transaction item out of `envelope`.
-    pub(crate) fn parse(
-        envelope: &ReceivedEnvelope,
-        payload: &[u8],
+/// A transaction that is checked, with everything else as it was sent.
+pub(crate) struct TransactionParts<'a> {
+    transaction: ReceivedTransaction,
+    event: Object<'a>,
+    contexts: &'a RawValue,
+    payload: &'a RawValue,
+    /// How many spans there are below the root.
+    span_count: u64,
+}
+
+impl<'a> TransactionParts<'a> {
+    /// Reads the payload of a transaction item, without building values.
+    ///
+    /// `headers` are those of the envelope, which was received at `received`.
+    pub(crate) fn read(
+        headers: &Map<String, Value>,
+        payload: &'a [u8],
+        received: SystemTime,
     ) -> Result<Self, InvalidTransaction> {
-        let payload: Value = serde_json::from_slice(payload)
-            .map_err(|error| InvalidTransaction::NotJson(error.to_string()))?;
-        let event = Object::new("", &payload)?;
-        let contexts = Object::new("contexts.", event.need("contexts")?)?;
-        let trace = Object::new("contexts.trace.", contexts.need("trace")?)?;
+        let payload =
+            check_json(payload).map_err(|error| InvalidTransaction::NotJson(error.to_string()))?;
+        let event = Object::new("", payload)?;
+        let contexts = event.need("contexts")?;
+        let trace = Object::new("contexts.", contexts)?.need("trace")?;
+        let trace = Object::new("contexts.trace.", trace)?;
 
         let trace_id = trace.needed("trace_id", trace.uuid("trace_id"))?;
         let span_id = trace.needed("span_id", trace.span_id("span_id"))?;
         let parent_span_id = trace.span_id("parent_span_id")?;
-        let header = Object::of_fields("envelope header ", &envelope.headers);
-        let event_id = match header.uuid("event_id")? {
-            Some(event_id) => event_id,
+        let event_id = match headers.get("event_id").filter(|id| !id.is_null()) {
+            Some(id) => read_uuid(id).ok_or_else(|| {
+                InvalidTransaction::Malformed("envelope header event_id".to_owned())
+            })?,
             None => event.needed("event_id", event.uuid("event_id"))?,
         };
         let start = event.needed("start_timestamp", event.time("start_timestamp"))?;
         // Servers put the time of receipt in the place of an end that is missing.
-        let end = event.time("timestamp")?.unwrap_or_else(SystemTime::now);
+        let end = event.time("timestamp")?.unwrap_or(received);
         if end < start {
             return Err(InvalidTransaction::EndsBeforeStart("transaction".into()));
         }
-        let spans = match event.get("spans") {
-            None => Vec::new(),
-            Some(Value::Array(spans)) => spans
-                .iter()
-                .enumerate()
-                .map(|(index, span)| ReceivedSpan::parse(index, span, end))
-                .collect::<Result<_, _>>()?,
-            Some(_) => return Err(event.malformed("spans")),
-        };
-        Ok(Self {
-            event_id,
-            trace_id,
-            span_id,
-            parent_span_id,
-            name: event.text("transaction")?,
-            op: trace.text("op")?,
-            status: trace.status(),
-            start,
-            end,
-            tags: event.strings("tags"),
-            contexts: contexts.fields().clone(),
-            spans,
-            sampling_context: header.strings("trace"),
+        let mut parts = Self {
+            transaction: ReceivedTransaction {
+                event_id,
+                trace_id,
+                span_id,
+                parent_span_id,
+                name: event.text("transaction")?,
+                op: trace.text("op")?,
+                status: trace.status(),
+                start,
+                end,
+                tags: BTreeMap::new(),
+                contexts: Map::new(),
+                spans: Vec::new(),
+                sampling_context: BTreeMap::new(),
+                payload: Value::Null,
+            },
+            event,
+            contexts,
             payload,
+            span_count: 0,
+        };
+        let mut count = 0;
+        parts.visit_spans(|_| count += 1)?;
+        parts.span_count = count;
+        Ok(parts)
+    }
+
+    pub(crate) fn event_id(&self) -> EventId {
+        self.transaction.event_id
+    }
+
+    pub(crate) fn span_count(&self) -> u64 {
+        self.span_count
+    }
+
+    /// Builds the values of everything in it. `headers` are those of the envelope.
+    pub(crate) fn decode(
+        self,
+        headers: &Map<String, Value>,
+    ) -> Result<ReceivedTransaction, InvalidTransaction> {
+        let mut spans = Vec::new();
+        self.visit_spans(|span| spans.push(span.decode()))?;
+        let contexts = match value(self.contexts) {
+            Value::Object(contexts) => contexts,
+            _ => Map::new(),
+        };
+        Ok(ReceivedTransaction {
+            tags: self.event.strings("tags"),
+            contexts,
+            spans,
+            sampling_context: headers.get("trace").map(read_strings).unwrap_or_default(),
+            payload: value(self.payload),
+            ..self.transaction
         })
     }
 
+    fn visit_spans(&self, mut visit: impl FnMut(SpanParts<'_>)) -> Result<(), InvalidTransaction> {
+        let Some(spans) = self.event.get("spans") else {
+            return Ok(());
+        };
+        let mut index = 0;
+        let visited = visit_list(spans, |span| {
+            let place = format!("spans[{index}].");
+            index += 1;
+            match SpanParts::read(&place, span, self.transaction.end) {
+                Ok(span) => {
+                    visit(span);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => ControlFlow::Break(error),
+            }
+        });
+        match visited {
+            Some(ControlFlow::Continue(())) => Ok(()),
+            Some(ControlFlow::Break(error)) => Err(error),
+            None => Err(self.event.malformed("spans")),
+        }
+    }
+}
+
+impl ReceivedTransaction {
     /// The time from the start to the end.
     pub fn duration(&self) -> Duration {
         self.end.duration_since(self.start).unwrap_or_default()
@@ -141,8 +213,16 @@ mod tests {
     }
 
     fn parse(payload: &Value) -> Result<ReceivedTransaction, InvalidTransaction> {
-        let envelope = ReceivedEnvelope::parse(HEADER.as_bytes()).unwrap();
-        ReceivedTransaction::parse(&envelope, payload.to_string().as_bytes())
+        parse_bytes(HEADER, payload.to_string().as_bytes())
+    }
+
+    fn parse_bytes(
+        header: &str,
+        payload: &[u8],
+    ) -> Result<ReceivedTransaction, InvalidTransaction> {
+        let headers = serde_json::from_str(header).unwrap();
+        let parts = TransactionParts::read(&headers, payload, SystemTime::now())?;
+        parts.decode(&headers)
     }
 
     #[test]
@@ -261,10 +341,9 @@ mod tests {
             Malformed("payload".into()),
             "a list"
         );
-        let envelope = ReceivedEnvelope::parse(b"{}").unwrap();
-        let no_id = ReceivedTransaction::parse(&envelope, valid().to_string().as_bytes());
+        let no_id = parse_bytes("{}", valid().to_string().as_bytes());
         assert_eq!(no_id.unwrap_err(), Missing("event_id".into()));
-        let no_json = ReceivedTransaction::parse(&envelope, b"{");
+        let no_json = parse_bytes("{}", b"{");
         assert!(matches!(no_json, Err(NotJson(_))));
     }
 }
