@@ -191,7 +191,7 @@ mod export;
 mod filter;
 mod hooks;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 mod http;
 mod integrations;
 #[cfg(feature = "local")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::delivery::Delivery;
+use super::summary::Summary;
 
 /// What a receiver was sent since it started, whether it still holds it or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,16 +38,16 @@ impl Counts {
             .map(|((reason, category), quantity)| (reason.as_str(), category.as_str(), *quantity))
     }
 
-    pub(super) fn add(&mut self, delivery: &Delivery) {
+    pub(super) fn add(&mut self, summary: &Summary) {
         self.envelopes += 1;
-        if let Some(transaction) = &delivery.transaction {
+        if let Some(spans) = summary.transaction_spans {
             self.transactions += 1;
-            self.spans += 1 + transaction.spans.len() as u64;
+            self.spans += 1 + spans;
         }
-        self.streamed_spans += delivery.streamed_spans;
-        for (reason, category, quantity) in &delivery.discarded {
-            let key = (reason.clone(), category.clone());
-            // Names are free text: without a bound, they could fill the memory.
+        self.streamed_spans += summary.streamed_spans;
+        for (reason, category, quantity) in &summary.discarded {
+            // Names are free text: without bounds, they could fill the memory.
+            let key = (shortened(reason), shortened(category));
             if self.discarded.len() < MAX_NAMES || self.discarded.contains_key(&key) {
                 let sum = self.discarded.entry(key).or_default();
                 *sum = sum.saturating_add(*quantity);
@@ -56,5 +56,11 @@ impl Counts {
     }
 }
 
+fn shortened(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
+}
+
 /// How many pairs of reason and category are counted; the protocol has some 200.
 const MAX_NAMES: usize = 1_000;
+/// How many characters of a reason or category are kept; those of the protocol have up to 20.
+const MAX_NAME: usize = 100;

@@ -18,32 +18,30 @@
 //! # }
 //! ```
 
-mod axis;
 mod counts;
+mod decode;
 mod delivery;
-mod duration;
-mod encoding;
-mod envelope;
-mod joined;
-mod line;
+mod draw;
+mod kept;
 mod receiver;
 mod refusal;
+mod server;
 mod service;
+mod state;
 mod store;
-mod terminal;
-mod text;
-mod timestamp;
-mod transaction;
-mod tree;
-mod waterfall;
+mod summary;
 
+#[cfg(test)]
+pub(crate) use self::kept::{Decoded, Kept};
 #[cfg(test)]
 pub(crate) use self::service::sentry_key;
 
 pub use self::counts::Counts;
+pub use self::decode::{
+    EnvelopeProblem, InvalidTransaction, ParseEnvelopeError, ReceivedEnvelope, ReceivedItem,
+    ReceivedSpan, ReceivedTransaction,
+};
 pub use self::delivery::Delivery;
-pub use self::envelope::{EnvelopeProblem, ParseEnvelopeError, ReceivedEnvelope, ReceivedItem};
+pub use self::draw::Waterfall;
 pub use self::receiver::{Receiver, ReceiverBuilder};
 pub use self::refusal::Refusal;
-pub use self::transaction::{InvalidTransaction, ReceivedSpan, ReceivedTransaction};
-pub use self::waterfall::Waterfall;

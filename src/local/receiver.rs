@@ -1,28 +1,22 @@
 //! The receiver: a small server on a loopback address.
 
 use std::convert::Infallible;
-use std::future::{Future, pending, poll_fn};
+use std::future::pending;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::Arc;
 
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::counts::Counts;
+use super::decode::ReceivedTransaction;
 use super::delivery::Delivery;
 use super::refusal::Refusal;
-use super::service;
-use super::store::Store;
-use super::transaction::ReceivedTransaction;
-use crate::own_work::{HiddenExecutor, hidden};
+use super::server::serve;
+use super::state::Shared;
+use crate::own_work::hidden;
 
 /// A server on a loopback address that takes envelopes from any Sentry SDK.
 ///
@@ -64,15 +58,6 @@ pub struct Receiver {
 pub struct ReceiverBuilder {
     body_limit: usize,
     keep: usize,
-}
-
-/// What the connections and the handle share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) limit: usize,
-    store: Mutex<Store>,
-    /// Changes after the store does, so whoever is woken finds what was counted.
-    counts: watch::Sender<Counts>,
 }
 
 impl Receiver {
@@ -128,15 +113,22 @@ impl Receiver {
     }
 
     /// The last envelopes that were accepted, oldest first.
+    ///
+    /// Each call decodes them anew: the receiver itself keeps text, and JSON values take more
+    /// memory than that, many times as much for lists of small objects.
     pub fn deliveries(&self) -> Vec<Arc<Delivery>> {
-        self.shared.store().deliveries().cloned().collect()
+        let envelopes = self.shared.store().envelopes();
+        let deliveries = envelopes.iter().filter_map(|it| it.delivery());
+        deliveries.map(Arc::new).collect()
     }
 
     /// The transactions in the last envelopes that were accepted, oldest first.
+    ///
+    /// Each call decodes them anew, as [`deliveries`](Self::deliveries) does.
     pub fn transactions(&self) -> Vec<Arc<ReceivedTransaction>> {
-        let store = self.shared.store();
-        let transactions = store.deliveries().filter_map(|it| it.transaction.clone());
-        transactions.collect()
+        let envelopes = self.shared.store().envelopes();
+        let transactions = envelopes.iter().filter_map(|it| it.transaction());
+        transactions.map(Arc::new).collect()
     }
 
     /// The last 100 requests that were refused, oldest first.
@@ -175,9 +167,12 @@ impl Receiver {
         let mut changes = self.shared.counts.subscribe();
         loop {
             let next = self.shared.store().next_transaction(self.cursor);
-            if let Some((cursor, transaction)) = next {
+            if let Some((cursor, envelope)) = next {
                 self.cursor = cursor;
-                return transaction;
+                if let Some(transaction) = envelope.transaction() {
+                    return Arc::new(transaction);
+                }
+                continue;
             }
             if changes.changed().await.is_err() {
                 // The sender is held by `self`.
@@ -205,8 +200,8 @@ impl ReceiverBuilder {
 
     /// Sets how many envelopes are kept.
     ///
-    /// The default is 1,000. The oldest make room for new ones; they do so earlier when
-    /// the envelopes have more than 16 MiB in sum. At least one is always kept.
+    /// The default is 1,000. The oldest make room for new ones; they do so earlier if more than
+    /// 16 MiB of memory are held for all of them. The newest is always kept.
     pub fn keep(mut self, envelopes: usize) -> Self {
         self.keep = envelopes;
         self
@@ -230,11 +225,7 @@ impl ReceiverBuilder {
         }
         let listener = TcpListener::bind(&addresses[..]).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            limit: self.body_limit,
-            store: Mutex::new(Store::new(self.keep)),
-            counts: watch::Sender::new(Counts::default()),
-        });
+        let shared = Arc::new(Shared::new(self.body_limit, self.keep));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(hidden(serve(listener, Arc::clone(&shared), stopped)));
         Ok(Receiver {
@@ -246,76 +237,3 @@ impl ReceiverBuilder {
         })
     }
 }
-
-impl Shared {
-    pub(super) fn accept(&self, delivery: Delivery) {
-        let delivery = Arc::new(delivery);
-        self.store().push(Arc::clone(&delivery));
-        self.counts.send_modify(|counts| counts.add(&delivery));
-    }
-
-    pub(super) fn refuse(&self, refusal: Refusal) {
-        self.store().push_refusal(refusal);
-        self.counts.send_modify(|counts| counts.refused += 1);
-    }
-
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Takes connections until the other end of `stopped` is gone.
-async fn serve(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    mut stopped: oneshot::Receiver<Infallible>,
-) {
-    let mut connections = JoinSet::new();
-    while let Some(accepted) = accept(&listener, &mut connections, &mut stopped).await {
-        match accepted {
-            Ok(stream) => {
-                let connection = serve_connection(stream, Arc::clone(&shared));
-                drop(connections.spawn(hidden(connection)));
-            }
-            // Most likely the process has no file descriptor left.
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
-    drop(listener);
-    connections.shutdown().await;
-}
-
-/// Waits for a connection, and forgets those that have ended. Returns `None` when it is time to stop.
-async fn accept(
-    listener: &TcpListener,
-    connections: &mut JoinSet<()>,
-    stopped: &mut oneshot::Receiver<Infallible>,
-) -> Option<io::Result<TcpStream>> {
-    poll_fn(|context| {
-        if Pin::new(&mut *stopped).poll(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        while let Poll::Ready(Some(_)) = connections.poll_join_next(context) {}
-        if connections.len() >= MAX_CONNECTIONS {
-            return Poll::Pending;
-        }
-        let accepted = listener.poll_accept(context);
-        accepted.map(|accepted| Some(accepted.map(|(stream, _)| stream)))
-    })
-    .await
-}
-
-async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
-    // Without it answers on a connection that is kept open may be late by 40 ms.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| service::answer(Arc::clone(&shared), request));
-    // What a client does wrong ends its connection, and nobody else's.
-    let _ = auto::Builder::new(HiddenExecutor)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-}
-
-/// How many connections are served at a time; more of them wait.
-const MAX_CONNECTIONS: usize = 512;
-/// How long to wait after a connection could not be taken.
-const PAUSE: Duration = Duration::from_millis(20);

@@ -16,10 +16,14 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
+        let mut reason = reason.into();
+        // Some reasons quote what was sent.
+        if let Some((end, _)) = reason.char_indices().nth(MAX_REASON) {
+            reason.truncate(end);
+            reason.push('…');
+            reason.shrink_to_fit();
         }
+        Self { status, reason }
     }
 
     pub(super) fn bad_request(reason: &impl fmt::Display) -> Self {
@@ -37,3 +41,6 @@ impl fmt::Display for Refusal {
         write!(f, "{}: {}", self.status.as_u16(), self.reason)
     }
 }
+
+/// How many characters of a reason are kept.
+const MAX_REASON: usize = 500;

@@ -11,9 +11,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use serde_json::json;
 
-use super::delivery::Delivery;
-use super::receiver::Shared;
+use super::kept::{Decoded, Kept};
 use super::refusal::Refusal;
+use super::state::Shared;
+use super::summary::Summary;
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -25,12 +26,9 @@ pub(super) async fn answer(
     // one would be lost with the connection.
     let body = read_body(body, shared.limit).await;
     let response = match accept(&shared, head, body).await {
-        Ok(delivery) => {
-            let id = match &delivery.transaction {
-                Some(transaction) => Some(json!(transaction.event_id)),
-                None => delivery.envelope.headers.get("event_id").cloned(),
-            };
-            shared.accept(delivery);
+        Ok((envelope, mut summary)) => {
+            let id = summary.event_id.take();
+            shared.accept(envelope, &summary);
             respond(
                 StatusCode::OK,
                 &id.map_or_else(|| json!({}), |id| json!({ "id": id })),
@@ -49,16 +47,16 @@ async fn accept(
     shared: &Shared,
     head: Parts,
     body: Result<Vec<u8>, Refusal>,
-) -> Result<Delivery, Refusal> {
+) -> Result<(Kept, Summary), Refusal> {
     check_route(&head)?;
     check_auth(&head)?;
     let body = body?;
     let limit = shared.limit;
     if body.len() <= INLINE {
-        return Delivery::read(&head, body, limit);
+        return Kept::new(&head, Decoded::new(&head, body, limit)?);
     }
     // Large bodies would hold up everything else that the runtime runs.
-    tokio::task::spawn_blocking(move || Delivery::read(&head, body, limit))
+    tokio::task::spawn_blocking(move || Kept::new(&head, Decoded::new(&head, body, limit)?))
         .await
         .unwrap_or_else(|_| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;

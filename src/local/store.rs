@@ -1,20 +1,19 @@
-//! The last deliveries, within bounds.
+//! The last envelopes, within bounds.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::delivery::Delivery;
+use super::kept::Kept;
 use super::refusal::Refusal;
-use super::transaction::ReceivedTransaction;
 
-/// The last deliveries and refusals.
+/// The last envelopes and refusals.
 #[derive(Debug)]
 pub(super) struct Store {
     /// Oldest first. The newest is kept whatever its size.
-    deliveries: VecDeque<Arc<Delivery>>,
-    /// How many deliveries came before the first of those.
+    envelopes: VecDeque<Arc<Kept>>,
+    /// How many envelopes came before the first of those.
     dropped: u64,
-    /// The sum of the lengths of their envelopes.
+    /// How many bytes are held for them.
     bytes: usize,
     /// Oldest first.
     refusals: VecDeque<Refusal>,
@@ -24,7 +23,7 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(keep: usize) -> Self {
         Self {
-            deliveries: VecDeque::new(),
+            envelopes: VecDeque::new(),
             dropped: 0,
             bytes: 0,
             refusals: VecDeque::new(),
@@ -32,14 +31,14 @@ impl Store {
         }
     }
 
-    pub(super) fn push(&mut self, delivery: Arc<Delivery>) {
-        self.bytes += delivery.length;
-        self.deliveries.push_back(delivery);
-        while self.deliveries.len() > 1
-            && (self.deliveries.len() > self.keep || self.bytes > MAX_BYTES)
+    pub(super) fn push(&mut self, envelope: Kept) {
+        self.bytes += envelope.size();
+        self.envelopes.push_back(Arc::new(envelope));
+        while self.envelopes.len() > 1
+            && (self.envelopes.len() > self.keep || self.bytes > MAX_BYTES)
         {
-            if let Some(oldest) = self.deliveries.pop_front() {
-                self.bytes -= oldest.length;
+            if let Some(oldest) = self.envelopes.pop_front() {
+                self.bytes -= oldest.size();
                 self.dropped += 1;
             }
         }
@@ -52,28 +51,24 @@ impl Store {
         self.refusals.push_back(refusal);
     }
 
-    pub(super) fn deliveries(&self) -> impl Iterator<Item = &Arc<Delivery>> {
-        self.deliveries.iter()
+    pub(super) fn envelopes(&self) -> Vec<Arc<Kept>> {
+        self.envelopes.iter().cloned().collect()
     }
 
     pub(super) fn refusals(&self) -> impl Iterator<Item = &Refusal> {
         self.refusals.iter()
     }
 
-    /// The first transaction among the deliveries from number `cursor` on,
-    /// and the number after it.
-    pub(super) fn next_transaction(&self, cursor: u64) -> Option<(u64, Arc<ReceivedTransaction>)> {
+    /// The first envelope with a transaction from number `cursor` on, and the number after it.
+    pub(super) fn next_transaction(&self, cursor: u64) -> Option<(u64, Arc<Kept>)> {
         let seen = cursor.saturating_sub(self.dropped);
         let seen = usize::try_from(seen).ok()?;
-        let rest = self.deliveries.iter().enumerate().skip(seen);
-        rest.filter_map(|(index, delivery)| {
-            let transaction = delivery.transaction.as_ref()?;
-            Some((self.dropped + index as u64 + 1, Arc::clone(transaction)))
-        })
-        .next()
+        let mut rest = self.envelopes.iter().enumerate().skip(seen);
+        let (index, envelope) = rest.find(|(_, envelope)| envelope.has_transaction())?;
+        Some((self.dropped + index as u64 + 1, Arc::clone(envelope)))
     }
 }
 
-/// How many bytes of envelopes are kept.
-pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// How many bytes may be held for envelopes.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_REFUSALS: usize = 100;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::cache::Access;
 use super::command::{Command, describe_all};
-use super::layer::ConnectionLayer;
+use super::settings::ConnectionLayer;
 use super::status::End;
 use crate::integrations::call::{begin, in_call};
 use crate::protocol::SpanStatus;

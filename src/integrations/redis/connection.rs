@@ -7,7 +7,7 @@ use redis::{Cmd, Pipeline, RedisFuture, Value};
 
 use super::call::Call;
 use super::command::Command;
-use super::layer::ConnectionLayer;
+use super::settings::ConnectionLayer;
 use crate::integrations::call::InCall;
 use crate::span::Span;
 
@@ -46,6 +46,16 @@ impl<C> Connection<C> {
     /// Takes the connection out.
     pub fn into_inner(self) -> C {
         self.inner
+    }
+}
+
+impl ConnectionLayer {
+    /// Wraps a connection, so that its commands are recorded as spans.
+    pub fn layer<C>(&self, connection: C) -> Connection<C> {
+        Connection {
+            inner: connection,
+            layer: self.clone(),
+        }
     }
 }
 

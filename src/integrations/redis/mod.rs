@@ -107,8 +107,8 @@ mod call;
 mod command;
 mod connection;
 mod keys;
-mod layer;
+mod settings;
 mod status;
 
 pub use self::connection::Connection;
-pub use self::layer::ConnectionLayer;
+pub use self::settings::ConnectionLayer;

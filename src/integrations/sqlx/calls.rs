@@ -3,14 +3,31 @@
 use std::borrow::Cow;
 
 use sqlx_core::error::Error;
+use sqlx_core::sql_str::SqlStr;
 
 use super::query::{OPERATION, ORIGIN};
 use super::server::Server;
-use super::status;
-use super::transaction::Words;
+use super::status::end_call;
 use crate::integrations::call::{InCall, begin};
 use crate::integrations::sql::Statement;
 use crate::span::PolledSpan;
+
+/// How the begin or the end of a transaction is recorded.
+pub(super) struct Words {
+    pub(super) operation: &'static str,
+    /// The statement, if it is not the operation itself.
+    pub(super) statement: Option<SqlStr>,
+}
+
+impl Words {
+    /// The statement is the operation itself.
+    pub(super) fn same(operation: &'static str) -> Self {
+        Self {
+            operation,
+            statement: None,
+        }
+    }
+}
 
 impl Server {
     /// Waits for a connection, in a span.
@@ -22,7 +39,7 @@ impl Server {
         match begin("db.connection", ORIGIN, || description.into()) {
             Some(span) => {
                 self.note(&span);
-                InCall::new(span.located(), connecting, status::end).await
+                InCall::new(span.located(), connecting, end_call).await
             }
             None => connecting.await,
         }
@@ -35,7 +52,7 @@ impl Server {
         work: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         match self.begin_transaction(words) {
-            Some(span) => InCall::new(span.located(), work, status::end).await,
+            Some(span) => InCall::new(span.located(), work, end_call).await,
             None => work.await,
         }
     }

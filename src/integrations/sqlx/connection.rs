@@ -4,20 +4,17 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use sqlx_core::connection::{ConnectOptions as _, Connection as _};
 use sqlx_core::database::Database;
 use sqlx_core::error::Error;
 use sqlx_core::pool;
-use sqlx_core::sql_str::SqlSafeStr;
 
 use super::server::Server;
-use super::transaction::{Holder, Transaction};
 
 /// A connection to a database whose queries are spans.
 ///
 /// It takes the place of `sqlx::PgConnection` and the like: `&mut connection` is an
-/// `sqlx::Executor`. [`PoolConnection`] and [`Transaction`] dereference to it, so a function that
+/// `sqlx::Executor`. [`PoolConnection`] and [`Transaction`](super::Transaction) dereference to it, so a function that
 /// takes `&mut Connection<Postgres>` serves them all.
 ///
 /// For what is not here there is [`AsMut`], whose queries are no spans.
@@ -64,47 +61,6 @@ impl<DB: Database> Connection<DB> {
             inner: Inner::Own(inner),
             server,
         })
-    }
-
-    /// Begins a transaction, or sets a savepoint in the current one.
-    ///
-    /// # Errors
-    ///
-    /// Those of `sqlx::Connection::begin`.
-    pub async fn begin(&mut self) -> Result<Transaction<'_, DB>, Error> {
-        Transaction::begin(Holder::Borrowed(self), None).await
-    }
-
-    /// Begins a transaction with a statement of your own, such as `BEGIN IMMEDIATE`.
-    ///
-    /// # Errors
-    ///
-    /// Those of `sqlx::Connection::begin_with`: there must be no transaction already.
-    pub async fn begin_with(
-        &mut self,
-        statement: impl SqlSafeStr,
-    ) -> Result<Transaction<'_, DB>, Error> {
-        let statement = statement.into_sql_str();
-        Transaction::begin(Holder::Borrowed(self), Some(statement)).await
-    }
-
-    /// Calls `work` in a transaction, which is committed if it succeeds and rolled back otherwise.
-    ///
-    /// # Errors
-    ///
-    /// That of `work`, and those of beginning and ending the transaction.
-    pub async fn transaction<F, R, E>(&mut self, work: F) -> Result<R, E>
-    where
-        for<'t> F: FnOnce(&'t mut Transaction<'_, DB>) -> BoxFuture<'t, Result<R, E>>,
-        E: From<Error>,
-    {
-        let mut transaction = self.begin().await?;
-        let result = work(&mut transaction).await;
-        match result {
-            Ok(_) => transaction.commit().await?,
-            Err(_) => transaction.rollback().await?,
-        }
-        result
     }
 
     /// Whether a transaction has begun and not ended, as far as sqlx knows.

@@ -8,8 +8,9 @@ use sqlx_core::error::Error;
 use sqlx_core::executor::{Execute, Executor};
 use sqlx_core::sql_str::SqlStr;
 
+use super::connection::Connection;
+use super::driver::Driver;
 use super::query::{Query, Told};
-use super::{Connection, Driver};
 use crate::span::is_recording;
 
 /// Has the connection inside do it, as a call if anything is recorded.

@@ -11,7 +11,7 @@ use sqlx_core::error::Error;
 use sqlx_core::executor::{Execute, Executor};
 use sqlx_core::sql_str::SqlStr;
 
-use super::Pool;
+use super::pool::Pool;
 use super::query::Query;
 use super::relay::relay;
 use crate::span::is_recording;

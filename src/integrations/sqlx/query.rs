@@ -10,7 +10,7 @@ use sqlx_core::executor::Execute;
 use sqlx_core::sql_str::SqlStr;
 
 use super::server::Server;
-use super::status;
+use super::status::end_call;
 use crate::integrations::call::{InCall, ReadItems, StreamInCall, begin};
 use crate::integrations::sql::Statement;
 use crate::protocol::SpanStatus;
@@ -105,7 +105,7 @@ impl Told {
                 if let Some(rows) = rows {
                     span.set_data(RETURNED_ROWS, rows);
                 }
-                status::end(span, result)
+                end_call(span, result)
             };
             InCall::new(span, inner, end).await
         };
@@ -167,7 +167,7 @@ impl<T> ReadItems<Result<T, Error>> for Rows<T> {
                 self.rows += u64::from(self.is_row.is_some_and(|is_row| is_row(item)));
                 None
             }
-            Err(_) => Some(status::end(span, item)),
+            Err(_) => Some(end_call(span, item)),
         }
     }
 

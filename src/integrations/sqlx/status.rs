@@ -8,7 +8,7 @@ use crate::protocol::SpanStatus;
 use crate::span::Span;
 
 /// The status of a call, and on its span the code of the database, if that says more.
-pub(super) fn end<T>(span: &Span, result: &Result<T, Error>) -> SpanStatus {
+pub(super) fn end_call<T>(span: &Span, result: &Result<T, Error>) -> SpanStatus {
     let Err(error) = result else {
         return SpanStatus::Ok;
     };

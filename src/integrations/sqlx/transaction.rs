@@ -4,11 +4,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::{fmt, mem};
 
+use futures_util::future::BoxFuture;
 use sqlx_core::database::Database;
 use sqlx_core::error::Error;
-use sqlx_core::sql_str::SqlStr;
+use sqlx_core::sql_str::{SqlSafeStr, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
+use super::calls::Words;
 use super::connection::{Connection, PoolConnection};
 use super::server::Server;
 use crate::protocol::SpanStatus;
@@ -40,6 +42,49 @@ enum Stage {
     Beginning,
     Open,
     Ended,
+}
+
+impl<DB: Database> Connection<DB> {
+    /// Begins a transaction, or sets a savepoint in the current one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sqlx::Connection::begin`.
+    pub async fn begin(&mut self) -> Result<Transaction<'_, DB>, Error> {
+        Transaction::begin(Holder::Borrowed(self), None).await
+    }
+
+    /// Begins a transaction with a statement of your own, such as `BEGIN IMMEDIATE`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sqlx::Connection::begin_with`: there must be no transaction already.
+    pub async fn begin_with(
+        &mut self,
+        statement: impl SqlSafeStr,
+    ) -> Result<Transaction<'_, DB>, Error> {
+        let statement = statement.into_sql_str();
+        Transaction::begin(Holder::Borrowed(self), Some(statement)).await
+    }
+
+    /// Calls `work` in a transaction, which is committed if it succeeds and rolled back otherwise.
+    ///
+    /// # Errors
+    ///
+    /// That of `work`, and those of beginning and ending the transaction.
+    pub async fn transaction<F, R, E>(&mut self, work: F) -> Result<R, E>
+    where
+        for<'t> F: FnOnce(&'t mut Transaction<'_, DB>) -> BoxFuture<'t, Result<R, E>>,
+        E: From<Error>,
+    {
+        let mut transaction = self.begin().await?;
+        let result = work(&mut transaction).await;
+        match result {
+            Ok(_) => transaction.commit().await?,
+            Err(_) => transaction.rollback().await?,
+        }
+        result
+    }
 }
 
 impl<'c, DB: Database> Transaction<'c, DB> {
@@ -112,22 +157,6 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     fn parts(&mut self) -> (Arc<Server>, &mut DB::Connection) {
         let connection: &mut Connection<DB> = &mut self.connection;
         (Arc::clone(&connection.server), connection.inner.get_mut())
-    }
-}
-
-/// What the span of a begin or an end says.
-pub(super) struct Words {
-    pub(super) operation: &'static str,
-    /// The statement, if it is another one.
-    pub(super) statement: Option<SqlStr>,
-}
-
-impl Words {
-    fn same(operation: &'static str) -> Self {
-        Self {
-            operation,
-            statement: None,
-        }
     }
 }
 

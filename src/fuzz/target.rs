@@ -1,60 +1,39 @@
-//! Hostile input: everything that reads what others send, tried with what is made to break it.
-//!
-//! Each target in [`targets`] gets 50,000 inputs, the same ones in every run. No
-//! input may make it panic or allocate more than in proportion to its length,
-//! and whatever it accepts has to be right. Then it gets long runs of everything
-//! it may stumble over, which may take no more than time in proportion either.
-//!
-//! Each test says how many inputs it tried. Others are tried by
-//!
-//! ```sh
-//! HOSTILE_INPUTS=5000000 HOSTILE_SEED=50000 cargo nextest run hostile
-//! ```
-
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "tests that say what they tried"
-)]
-
-mod input;
-mod targets;
+//! Runs one parser on its inputs, and checks what it accepts, allocates and how long it takes.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::input::Inputs;
+use super::input::{Inputs, run};
 
-/// Something that reads input from outside.
-struct Target<'a> {
-    /// What it accepts. Hostile inputs begin as one of these.
-    valid: &'a [&'a [u8]],
-    /// Pieces of its format. Hostile inputs get them in wrong places and numbers.
-    tokens: &'a [&'a str],
-    /// What stands before and after a long run of one token.
-    around: &'a [(&'a str, &'a str)],
-    /// How many bytes may be allocated: for each byte of the input, and besides.
+/// A parser of input from outside the process.
+pub(super) struct Target<'a> {
+    /// Inputs that it accepts, which are mutated.
+    pub(super) valid: &'a [&'a [u8]],
+    /// Pieces of its format, which are inserted in wrong places and numbers.
+    pub(super) tokens: &'a [&'a str],
+    /// Text before and after a long run of one token.
+    pub(super) around: &'a [(&'a str, &'a str)],
+    /// How many bytes may be allocated: for each byte of the input, and in addition.
     ///
-    /// All of them count, also those that are given back meanwhile, and those of
-    /// the checks in `read`.
-    allocated: (u64, u64),
-    read: Read,
+    /// All of them count, even those that are freed meanwhile, and those of the checks in `read`.
+    pub(super) allocated: (u64, u64),
+    pub(super) read: Read,
 }
 
-/// Reads an input, says whether it was accepted, and panics if it was and should not have been.
-enum Read {
+/// Parses an input, returns whether it was accepted, and panics if the result is wrong.
+pub(super) enum Read {
     Bytes(fn(&[u8]) -> bool),
-    /// What is not UTF-8 never gets there: it is replaced.
+    /// Bytes that are not UTF-8 are replaced before.
     Text(fn(&str) -> bool),
 }
 
 impl Target<'_> {
-    /// Tries everything.
-    fn attack(&self) {
+    /// Tries all inputs.
+    pub(super) fn run(&self) {
         let inputs = Inputs::new(self.valid, self.tokens);
-        let seed = variable("HOSTILE_SEED").unwrap_or(0);
-        let count = variable("HOSTILE_INPUTS").unwrap_or(INPUTS);
+        let seed = variable("FUZZ_SEED").unwrap_or(0);
+        let count = variable("FUZZ_INPUTS").unwrap_or(INPUTS);
         for input in self.valid {
             assert!(self.check(input), "{} is valid", input.escape_ascii());
         }
@@ -64,7 +43,7 @@ impl Target<'_> {
             let check = AssertUnwindSafe(|| self.check(&input));
             accepted += u64::from(panic::catch_unwind(check).unwrap_or_else(|panic| {
                 let shown = input.escape_ascii();
-                eprintln!("HOSTILE_SEED={number} HOSTILE_INPUTS=1 makes this input: {shown}");
+                eprintln!("FUZZ_SEED={number} FUZZ_INPUTS=1 makes this input: {shown}");
                 panic::resume_unwind(panic)
             }));
         }
@@ -108,7 +87,7 @@ impl Target<'_> {
             for token in inputs.tokens() {
                 for numbered in [false, true] {
                     let growth = self.growth(|length| {
-                        let run = input::run(token, length, numbered);
+                        let run = run(token, length, numbered);
                         [before.as_bytes(), &run, after.as_bytes()].concat()
                     });
                     assert!(

@@ -1,13 +1,12 @@
-//! What makes connections.
+//! The settings that connections share.
 
 use std::sync::Arc;
 
 use redis::{ConnectionAddr, ConnectionInfo};
 
-use super::connection::Connection;
 use crate::span::Span;
 
-/// Makes a [`Connection`] of any other, in the same way each time.
+/// Wraps connections in a [`Connection`](super::Connection), all with the same settings.
 ///
 /// It is cheap to clone. Keep it beside a pool, for the connections that come out of that.
 #[derive(Clone, Debug, Default)]
@@ -51,14 +50,6 @@ impl ConnectionLayer {
             _ => None,
         };
         self.set(|settings| settings.server = server)
-    }
-
-    /// Makes the commands of a connection spans.
-    pub fn layer<C>(&self, connection: C) -> Connection<C> {
-        Connection {
-            inner: connection,
-            layer: self.clone(),
-        }
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -1,4 +1,4 @@
-//! How hostile inputs are made: out of valid ones, by a few random changes.
+//! Creates inputs: valid ones with a few random changes.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -17,13 +17,12 @@ impl<'a> Inputs<'a> {
         Self { valid, tokens }
     }
 
-    /// The pieces that inputs are made of: those of the target's format and those that any reader
-    /// may stumble over.
+    /// The pieces that are inserted: those of the target's format and those that break parsers.
     pub(super) fn tokens(&self) -> &[&'a [u8]] {
         &self.tokens
     }
 
-    /// Makes the input with this number, always the same.
+    /// Creates the input with this number, always the same.
     pub(super) fn make(&self, number: u64) -> Vec<u8> {
         let mut random = StdRng::seed_from_u64(number);
         let mut input = match random.random_ratio(1, 8) {
@@ -95,7 +94,7 @@ fn times(of: &[u8], random: &mut StdRng) -> usize {
 /// The most bytes of an input: more than the limits of DSNs and `baggage`.
 const LONGEST: usize = 12 * 1024;
 
-/// What any reader may stumble over.
+/// Pieces that break parsers of any format.
 const TOKENS: &[&[u8]] = &[
     b" ",
     b"\t",

@@ -8,8 +8,8 @@ use super::duration::duration;
 use super::line::{Line, Style};
 use super::terminal::Terminal;
 use super::text::{clean, cut, width};
-use super::transaction::ReceivedTransaction;
-use super::tree::{self, Row};
+use super::tree::{Row, rows};
+use crate::local::decode::ReceivedTransaction;
 use crate::protocol::SpanStatus;
 
 /// A drawing of a transaction: one line for it, an axis, and one line for each of its spans.
@@ -187,7 +187,7 @@ impl fmt::Display for Waterfall<'_> {
         write!(f, "{}", self.header())?;
         // Up to half of the labels' column is for branches.
         let levels = max_label(self.width) / 2 / BRANCH;
-        let rows: Vec<_> = tree::rows(self.transaction, levels)
+        let rows: Vec<_> = rows(self.transaction, levels)
             .into_iter()
             .map(Label::new)
             .collect();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::transaction::ReceivedTransaction;
+use crate::local::decode::ReceivedTransaction;
 
 /// The time that a drawing covers.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Undoes the `Content-Encoding` of a body, which may then have up to `limit` bytes.
-pub(super) fn decode(
+pub(crate) fn decode(
     encoding: Option<&str>,
     body: Vec<u8>,
     limit: usize,
@@ -25,7 +25,7 @@ pub(super) fn decode(
 
 /// The reason for which a body cannot be decoded.
 #[derive(Debug)]
-pub(super) enum DecodeError {
+pub(crate) enum DecodeError {
     /// There is no such encoding in the protocol.
     Unknown,
     /// The body is not what its encoding says.

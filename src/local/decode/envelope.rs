@@ -72,25 +72,12 @@ impl ReceivedEnvelope {
     ///
     /// Says which item is malformed, and how.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseEnvelopeError> {
-        let of_envelope = |problem| ParseEnvelopeError {
-            item: None,
-            problem,
+        let (headers, items) = split_envelope(bytes)?;
+        let item = |item: RawItem<'_>| ReceivedItem {
+            headers: item.headers,
+            payload: item.payload.to_vec(),
         };
-        let (line, mut rest) = split_line(bytes);
-        let headers = parse_header(line).map_err(of_envelope)?;
-        let mut items = Vec::new();
-        while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
-            let of_item = |problem| ParseEnvelopeError {
-                item: Some(items.len()),
-                problem,
-            };
-            if items.len() == Self::MAX_ITEMS {
-                return Err(of_item(EnvelopeProblem::TooManyItems));
-            }
-            let item;
-            (item, rest) = parse_item(bytes).map_err(of_item)?;
-            items.push(item);
-        }
+        let items = items.map(|read| read.map(item)).collect::<Result<_, _>>()?;
         Ok(Self { headers, items })
     }
 
@@ -98,6 +85,64 @@ impl ReceivedEnvelope {
     pub fn header(&self, key: &str) -> Option<&str> {
         self.headers.get(key)?.as_str()
     }
+}
+
+/// An item of an envelope whose payload is still part of the envelope.
+pub(crate) struct RawItem<'a> {
+    pub(crate) headers: Map<String, Value>,
+    pub(crate) payload: &'a [u8],
+}
+
+impl RawItem<'_> {
+    /// The `type` of the item, such as `transaction`.
+    pub(crate) fn kind(&self) -> &str {
+        self.header("type").unwrap_or_default()
+    }
+
+    /// The value of a header that is a string.
+    pub(crate) fn header(&self, key: &str) -> Option<&str> {
+        self.headers.get(key)?.as_str()
+    }
+}
+
+/// Reads the items of an envelope, one at a time, up to the first malformed one.
+pub(crate) struct RawItems<'a> {
+    rest: Option<&'a [u8]>,
+    count: usize,
+}
+
+impl<'a> Iterator for RawItems<'a> {
+    type Item = Result<RawItem<'a>, ParseEnvelopeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.rest.take().filter(|bytes| !bytes.is_empty())?;
+        let number = self.count;
+        self.count += 1;
+        let read = match number {
+            ReceivedEnvelope::MAX_ITEMS => Err(EnvelopeProblem::TooManyItems),
+            _ => parse_item(bytes),
+        };
+        let read = read.map(|(item, rest)| {
+            self.rest = rest;
+            item
+        });
+        Some(read.map_err(|problem| ParseEnvelopeError {
+            item: Some(number),
+            problem,
+        }))
+    }
+}
+
+/// Reads the header of an envelope, and returns what reads its items.
+pub(crate) fn split_envelope(
+    bytes: &[u8],
+) -> Result<(Map<String, Value>, RawItems<'_>), ParseEnvelopeError> {
+    let (line, rest) = split_line(bytes);
+    let headers = parse_header(line).map_err(|problem| ParseEnvelopeError {
+        item: None,
+        problem,
+    })?;
+    Ok((headers, RawItems { rest, count: 0 }))
 }
 
 impl ReceivedItem {
@@ -161,7 +206,7 @@ fn split_line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Reads one item, and returns what comes after the newline that ends it.
-fn parse_item(bytes: &[u8]) -> Result<(ReceivedItem, Option<&[u8]>), EnvelopeProblem> {
+fn parse_item(bytes: &[u8]) -> Result<(RawItem<'_>, Option<&[u8]>), EnvelopeProblem> {
     let (line, rest) = split_line(bytes);
     let headers = parse_header(line)?;
     if !headers.get("type").is_some_and(Value::is_string) {
@@ -183,8 +228,7 @@ fn parse_item(bytes: &[u8]) -> Result<(ReceivedItem, Option<&[u8]>), EnvelopePro
             }
         }
     };
-    let payload = payload.to_vec();
-    Ok((ReceivedItem { headers, payload }, rest))
+    Ok((RawItem { headers, payload }, rest))
 }
 
 fn parse_header(line: &[u8]) -> Result<Map<String, Value>, EnvelopeProblem> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use super::*;
-use crate::local::ReceivedSpan;
+use crate::local::decode::ReceivedSpan;
 
 /// A span from and to so many microseconds after the start of the transaction.
 fn span(id: u64, parent: u64, text: (&str, &str), from: u64, to: u64) -> ReceivedSpan {

@@ -2,7 +2,8 @@
 
 use serde_json::Map;
 
-use super::transaction::{ReceivedSpan, ReceivedTransaction};
+use super::span::ReceivedSpan;
+use super::transaction::ReceivedTransaction;
 
 impl ReceivedTransaction {
     /// Joins transactions of one trace, so that they can be drawn as one.

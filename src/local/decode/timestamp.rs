@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Reads seconds since 1970, or an RFC 3339 string in which the zone may be missing.
 ///
 /// Returns `None` for anything else, and for times before 1970 or after 9999.
-pub(super) fn parse(value: &Value) -> Option<SystemTime> {
+pub(super) fn parse_timestamp(value: &Value) -> Option<SystemTime> {
     match value {
         Value::Number(seconds) => from_seconds(seconds.as_f64()?),
         Value::String(text) => from_text(text),
@@ -91,13 +91,13 @@ mod tests {
             json!("2026-11-20T12:45:30.101250+02:30"),
             json!("2026-11-20T02:15:30.101250-08:00"),
         ] {
-            assert_eq!(parse(&value), Some(expected), "{value}");
+            assert_eq!(parse_timestamp(&value), Some(expected), "{value}");
         }
         assert_eq!(
-            parse(&json!(1_795_169_730)),
+            parse_timestamp(&json!(1_795_169_730)),
             Some(UNIX_EPOCH + Duration::from_secs(1_795_169_730)),
         );
-        assert_eq!(parse(&json!(0)), Some(UNIX_EPOCH));
+        assert_eq!(parse_timestamp(&json!(0)), Some(UNIX_EPOCH));
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             json!("2026-13-20T10:15:30Z"),
             json!("é026-11-20T10:15:30Z"),
         ] {
-            assert_eq!(parse(&value), None, "{value}");
+            assert_eq!(parse_timestamp(&value), None, "{value}");
         }
     }
 }
