@@ -5,6 +5,8 @@ use std::env::consts::ARCH;
 use std::fs;
 use std::process::Command;
 
+use crate::paths::Crate;
+
 #[derive(Debug)]
 pub(crate) struct Baseline {
     /// The compiler and the architecture.
@@ -12,12 +14,6 @@ pub(crate) struct Baseline {
     /// Instructions for one operation.
     pub(crate) counts: BTreeMap<String, f64>,
 }
-
-/// The paths of the layer are counted in a program of their own.
-#[cfg(not(feature = "tracing"))]
-pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/baseline.txt");
-#[cfg(feature = "tracing")]
-pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/layer.txt");
 
 impl Baseline {
     /// What was counted here and now.
@@ -28,9 +24,9 @@ impl Baseline {
         }
     }
 
-    /// What is committed, which is nothing where that can't be read.
-    pub(crate) fn read() -> Self {
-        let text = fs::read_to_string(FILE).unwrap_or_default();
+    /// The committed counts, none if the file cannot be read.
+    pub(crate) fn read(of: Crate) -> Self {
+        let text = fs::read_to_string(file(of)).unwrap_or_default();
         let mut lines = text.lines();
         let made_by = lines.next().unwrap_or("nothing").to_owned();
         let counts = lines.filter_map(|line| {
@@ -43,11 +39,27 @@ impl Baseline {
         }
     }
 
-    pub(crate) fn write(&self) {
+    pub(crate) fn write(&self, of: Crate) {
         let counts = self.counts.iter();
         let lines = counts.map(|(path, count)| format!("{path}: {count:.1}\n"));
         let text = format!("{}\n{}", self.made_by, lines.collect::<String>());
-        fs::write(FILE, text).expect("the directory is there");
+        fs::write(file(of), text).expect("the directory is there");
+    }
+
+    /// The count of a path, `NAN` if there is none.
+    pub(crate) fn count(&self, path: &str) -> f64 {
+        self.counts.get(path).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// The paths of the layer are counted in a program of their own.
+pub(crate) fn file(of: Crate) -> &'static str {
+    match of {
+        Crate::Taskspan if cfg!(feature = "tracing") => {
+            concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/layer.txt")
+        }
+        Crate::Taskspan => concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/baseline.txt"),
+        Crate::Fastrace => concat!(env!("CARGO_MANIFEST_DIR"), "/instructions/fastrace.txt"),
     }
 }
 

@@ -1,9 +1,15 @@
-//! The paths that are guarded, and what they are taken in.
+//! The guarded paths, and what surrounds them while they run.
 
+#[cfg(not(feature = "tracing"))]
+mod fastrace;
 #[cfg(feature = "tracing")]
 mod layer;
 #[cfg(not(feature = "tracing"))]
 mod native;
+#[cfg(not(feature = "tracing"))]
+mod rows;
+#[cfg(not(feature = "tracing"))]
+mod work;
 
 use std::future::Future;
 use std::hint::black_box;
@@ -15,37 +21,85 @@ use taskspan::{Instrument, Options};
 #[cfg(feature = "tracing")]
 pub(crate) use self::layer::PATHS;
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::native::PATHS;
+pub(crate) use self::rows::PATHS;
 
+/// A row of the table.
 pub(crate) struct Path {
     pub(crate) name: &'static str,
+    /// The number of instructions to get down to.
+    pub(crate) budget: Option<f64>,
     sampled: bool,
-    /// Takes it in what it belongs into.
-    within: fn(Options, fn(u32)),
-    /// Takes the path so many times.
+    taskspan: Work,
+    fastrace: Option<Work>,
+}
+
+/// What one crate does for a row.
+struct Work {
+    /// Runs a function in a client, a transaction, or whatever else the path needs around it.
+    within: fn(sampled: bool, fn(u32)),
+    /// Takes the path this many times.
     run: fn(u32),
 }
 
-/// How often a path is taken, within what a transaction may have.
-pub(crate) const TIMES: u32 = 500;
-
-/// Takes a path, so that what is counted is a warm service: once before, and then measured.
-pub(crate) fn run(name: &str) {
-    let path = PATHS.iter().find(|path| path.name == name);
-    let path = path.expect("the name comes from the list");
-    let rate = if path.sampled { 1.0 } else { 0.0 };
-    // Where transactions are delivered to, there is nobody.
-    let options = Options::new("http://key@127.0.0.1:9/1").expect("it is valid");
-    (path.within)(options.traces_sample_rate(rate), path.run);
+/// Whose instructions are counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Crate {
+    Taskspan,
+    Fastrace,
 }
 
-fn within_transaction(options: Options, run: fn(u32)) {
-    let (client, sent) = taskspan::test::client(options);
+/// How often a path is taken: no more than the number of spans that a transaction may have.
+pub(crate) const TIMES: u32 = 500;
+
+impl Path {
+    fn work(&self, of: Crate) -> Option<&Work> {
+        match of {
+            Crate::Taskspan => Some(&self.taskspan),
+            Crate::Fastrace => self.fastrace.as_ref(),
+        }
+    }
+
+    pub(crate) fn is_in(&self, of: Crate) -> bool {
+        self.work(of).is_some()
+    }
+}
+
+impl Crate {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Taskspan => "taskspan",
+            Self::Fastrace => "fastrace",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let mut all = [Self::Taskspan, Self::Fastrace].into_iter();
+        all.find(|of| of.name() == name)
+    }
+}
+
+/// Takes a path as a warm service does: once before it counts, and then measured.
+pub(crate) fn run(of: &str, name: &str) {
+    let path = PATHS.iter().find(|path| path.name == name);
+    let path = path.expect("the name comes from the list");
+    let work = Crate::from_name(of).and_then(|of| path.work(of));
+    let work = work.expect("only what a crate has is counted");
+    (work.within)(path.sampled, work.run);
+}
+
+fn within_transaction(sampled: bool, run: fn(u32)) {
+    let (client, sent) = taskspan::test::client(options(sampled));
     for take in [warm_up, measured] {
         let work = async { take(run) };
         poll_once(work.in_transaction("bench", "bench").with_client(&client));
         drop(sent.take());
     }
+}
+
+fn options(sampled: bool) -> Options {
+    // No server listens there.
+    let options = Options::new("http://key@127.0.0.1:9/1").expect("it is valid");
+    options.traces_sample_rate(if sampled { 1.0 } else { 0.0 })
 }
 
 fn warm_up(run: fn(u32)) {

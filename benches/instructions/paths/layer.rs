@@ -5,13 +5,12 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use taskspan::Options;
 use tracing::subscriber::with_default;
 use tracing::{Instrument, info_span};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry;
 
-use super::{Path, within_transaction};
+use super::{Path, Work, within_transaction};
 
 pub(crate) const PATHS: &[Path] = &[
     path("span, registry alone", true, within_registry, spans),
@@ -22,27 +21,23 @@ pub(crate) const PATHS: &[Path] = &[
     path("further poll, unsampled", false, within_layer, polls),
 ];
 
-const fn path(
-    name: &'static str,
-    sampled: bool,
-    within: fn(Options, fn(u32)),
-    run: fn(u32),
-) -> Path {
+const fn path(name: &'static str, sampled: bool, within: fn(bool, fn(u32)), run: fn(u32)) -> Path {
     Path {
         name,
+        budget: None,
         sampled,
-        within,
-        run,
+        taskspan: Work { within, run },
+        fastrace: None,
     }
 }
 
-fn within_registry(options: Options, run: fn(u32)) {
-    with_default(registry(), || within_transaction(options, run));
+fn within_registry(sampled: bool, run: fn(u32)) {
+    with_default(registry(), || within_transaction(sampled, run));
 }
 
-fn within_layer(options: Options, run: fn(u32)) {
+fn within_layer(sampled: bool, run: fn(u32)) {
     let subscriber = registry().with(taskspan::tracing::layer());
-    with_default(subscriber, || within_transaction(options, run));
+    with_default(subscriber, || within_transaction(sampled, run));
 }
 
 fn spans(times: u32) {
