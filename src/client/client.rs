@@ -18,7 +18,8 @@ use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
-use crate::{clock, export};
+use crate::clock;
+use crate::export;
 
 /// Delivers the transactions of a program to one project of a server.
 ///
