@@ -189,9 +189,9 @@ mod clock;
 mod diagnostics;
 mod export;
 mod filter;
-mod hooks;
 #[cfg(test)]
 mod fuzz;
+mod hooks;
 mod http;
 mod integrations;
 #[cfg(feature = "local")]

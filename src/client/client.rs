@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::error::InitError;
+use crate::clock;
 use crate::diagnostics::{self, Topic};
+use crate::export;
 use crate::filter::{Build, Filters};
 use crate::hooks::{BeforeBreadcrumb, Sampler};
 use crate::http::HttpConfig;
@@ -18,8 +20,6 @@ use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
-use crate::clock;
-use crate::export;
 
 /// Delivers the transactions of a program to one project of a server.
 ///
