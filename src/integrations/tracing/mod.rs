@@ -24,7 +24,7 @@
 //! # let tree = sent.tree();
 //! assert_eq!(tree, "cache.get load (ok)\n  db.query SELECT * FROM items (ok)\n");
 //! # let transaction = &sent.transactions()[0];
-//! assert_eq!(transaction.contexts.trace.data.get("item"), Some(7.into()));
+//! assert_eq!(transaction.contexts.trace.data["item"], 7);
 //! assert_eq!(transaction.breadcrumbs[0].message, "it is not in the cache");
 //! # }
 //! ```
