@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-#[path = "support/raw_http.rs"]
+#[path = "../../tests/support/raw_http.rs"]
 mod http;
 
 use std::collections::BTreeMap;

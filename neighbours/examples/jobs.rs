@@ -1,7 +1,8 @@
 //! A web service that leaves its work to a job: one trace from the request through the queue to a
 //! database, Redis and a child process, drawn as it arrives.
 //!
-//! `cargo run --release --example jobs`. It starts a `redis-server`, which has to be installed.
+//! `cargo run -p taskspan-neighbours --example jobs`. It starts a `redis-server`, which has to be
+//! installed.
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]
 

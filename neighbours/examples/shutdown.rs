@@ -1,7 +1,7 @@
 //! A service that closes its client when it is asked to stop, by Ctrl-C or by SIGTERM.
 //!
-//! `cargo run --example shutdown` works until then, and sends to a receiver in
-//! this very process. With `SENTRY_DSN` set it sends there.
+//! `cargo run -p taskspan-neighbours --example shutdown` works until then, and sends to a receiver
+//! in this very process. With `SENTRY_DSN` set it sends there.
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]
 

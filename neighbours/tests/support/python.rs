@@ -31,7 +31,7 @@ impl Python {
     ) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let required = fs::read(root.join("tests/interop/requirements.txt")).unwrap();
-        let python = root.join("target/python");
+        let python = root.join("../target/python");
         assert!(
             fs::read(python.join("requirements.txt")).is_ok_and(|there| there == required),
             "`sentry-sdk` is not installed in this version, which `./test` does"

@@ -1,11 +1,14 @@
 //! Reads what is about to be sent as a strict server would, from the bytes and by rules of its own.
 
+#[path = "../../../tests/support/envelope.rs"]
+mod envelope;
+
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
-use taskspan::local::ReceivedEnvelope;
-use taskspan::protocol::{Envelope, Transaction};
+use taskspan::protocol::Transaction;
+
+use self::envelope::{bytes_of, read_envelope};
 
 /// The transactions of one client, in the form in which a server gets them.
 pub(crate) struct Wire {
@@ -89,36 +92,6 @@ impl<'a> Ids<'a> {
             self.parents.push((id, text(parent)));
         }
     }
-}
-
-/// The envelope around a transaction, sent at a time that is the same in all tests.
-pub(crate) fn bytes_of(transaction: Transaction) -> Vec<u8> {
-    let sent_at = UNIX_EPOCH + Duration::from_micros(1_795_169_730_250_000);
-    Envelope::of_transaction(transaction)
-        .to_bytes(sent_at)
-        .unwrap()
-}
-
-/// Reads the envelope around one transaction, and returns the transaction.
-pub(crate) fn read_envelope(bytes: &[u8]) -> Value {
-    let envelope = ReceivedEnvelope::parse(bytes).unwrap();
-    let [item] = &envelope.items[..] else {
-        panic!("{} items", envelope.items.len());
-    };
-    assert_eq!(item.kind(), "transaction");
-    assert_eq!(item.headers["length"], item.payload.len());
-    assert_eq!(
-        envelope.header("sent_at"),
-        Some("2026-11-20T10:15:30.250000Z")
-    );
-    let payload: Value = serde_json::from_slice(&item.payload).unwrap();
-    assert_eq!(envelope.headers["event_id"], payload["event_id"]);
-    let trace = &envelope.headers["trace"];
-    assert_eq!(trace["trace_id"], payload["contexts"]["trace"]["trace_id"]);
-    for (name, value) in object(trace) {
-        assert!(value.is_string(), "{name} in the header is no string");
-    }
-    payload
 }
 
 fn read_as_the_official_crate_does(bytes: &[u8], payload: &Value, spans: usize) {

@@ -1,6 +1,6 @@
 //! Two web services, one calling the other: one trace through both, drawn as it arrives.
 //!
-//! `cargo run --release --example axum_service`
+//! `cargo run -p taskspan-neighbours --example axum_service`
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]
 

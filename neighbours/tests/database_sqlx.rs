@@ -24,8 +24,8 @@ use std::time::Duration;
 use allocation_counter::measure;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
-use sqlx::mysql::{MySql, MySqlPool, MySqlPoolOptions};
-use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Pg};
+use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres as Pg};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Executor, Row, SqlStr};
 use taskspan::local::Receiver;
@@ -155,6 +155,74 @@ where
     let (_, transaction) = recorded_with(options, slow(pool, sql)).await;
     let mut spans = transaction.spans.iter();
     assert!(spans.all(|span| data(span, "code.line.number").is_null()));
+}
+
+/// The database that connections with these options would lead to, as the span of a wait for one
+/// tells of it.
+async fn told_of<DB: Driver>(options: <DB::Connection as sqlx::Connection>::Options) -> String {
+    let pool = Pool::from(sqlx::Pool::<DB>::connect_lazy_with(options));
+    // So that none is opened.
+    pool.close().await;
+    let (refused, transaction) = recorded(pool.acquire()).await;
+    assert!(refused.is_err());
+    let span = only(&transaction);
+    let text = |key| data(span, key).as_str().unwrap_or_default();
+    format!(
+        "{} {} {} {}",
+        text("db.system.name"),
+        text("db.namespace"),
+        text("server.address"),
+        data(span, "server.port").as_u64().unwrap_or_default()
+    )
+}
+
+#[tokio::test]
+async fn options_of_every_kind_are_read() {
+    let options = || {
+        let options = PgConnectOptions::new_without_pgpass().port(5433);
+        options
+            .username("a/b@c:1\", host: \"d")
+            .password("\", database: Some(\"e")
+    };
+    let table = [
+        (
+            options().host("db.example").database("shop"),
+            "postgresql shop db.example 5433",
+        ),
+        (options().host("db.example"), "postgresql  db.example 5433"),
+        (options().host("::1"), "postgresql  ::1 5433"),
+        (
+            options().host("/run/postgresql"),
+            "postgresql  /run/postgresql 0",
+        ),
+        (options().host("db").socket("/tmp"), "postgresql  /tmp 0"),
+        (options().host("db").database("a\"b"), "postgresql  db 5433"),
+    ];
+    for (options, expected) in table {
+        assert_eq!(told_of::<Pg>(options).await, expected);
+    }
+
+    let options = || {
+        MySqlConnectOptions::new()
+            .password("secret")
+            .database("shop")
+    };
+    let told = told_of::<MySql>(options().host("db.example")).await;
+    assert_eq!(told, "mysql shop db.example 3306");
+    let told = told_of::<MySql>(options().socket("/run/mysqld.sock")).await;
+    assert_eq!(told, "mysql shop /run/mysqld.sock 0");
+
+    let of_file = |file: &Path| SqliteConnectOptions::new().filename(file);
+    let told = told_of::<Sqlite>(of_file(Path::new("/home/me/shop.db"))).await;
+    assert_eq!(told, "sqlite shop.db  0");
+    for url in [
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite://shop?mode=memory",
+    ] {
+        let told = told_of::<Sqlite>(url.parse().unwrap()).await;
+        assert_eq!(told, "sqlite :memory:  0", "{url}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A gRPC service and its client: one trace through both, drawn as it arrives.
 //!
-//! `cargo run --release --example tonic_service`
+//! `cargo run -p taskspan-neighbours --example tonic_service`
 //!
 //! Service and client stand where `tonic-prost-build` would generate them from
 //! a `.proto` file; only the two layers are taskspan's.

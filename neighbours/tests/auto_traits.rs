@@ -246,14 +246,12 @@ fn futures_of_the_receiver_can_be_spawned() {
     let _: fn(local::Receiver) = methods;
 }
 
-#[cfg(feature = "tracing")]
 #[test]
 fn the_layer_of_tracing_can_be_shared() {
     fn is_shared<T: Send + Sync + 'static>(_: T) {}
     is_shared(taskspan::tracing::layer());
 }
 
-#[cfg(feature = "tower")]
 #[test]
 fn clients_are_what_is_inside() {
     use taskspan::tower::{Client, ClientBody, ClientFuture, ClientLayer};
@@ -266,7 +264,6 @@ fn clients_are_what_is_inside() {
     assert!(!has!(ClientBody<OnlySend>: Unpin));
 }
 
-#[cfg(feature = "reqwest")]
 #[test]
 fn requests_of_reqwest_can_be_spawned() {
     use taskspan::reqwest::{Client, RequestBuilder};
@@ -279,7 +276,6 @@ fn requests_of_reqwest_can_be_spawned() {
     let _: fn(&Client, reqwest::Request) = requests;
 }
 
-#[cfg(feature = "messaging")]
 #[test]
 fn messages_can_be_published_from_anywhere() {
     use taskspan::messaging::Message;
@@ -294,7 +290,6 @@ fn messages_can_be_published_from_anywhere() {
     let _: fn(&str) = publishing;
 }
 
-#[cfg(feature = "apalis")]
 #[test]
 fn workers_are_what_is_inside() {
     use taskspan::apalis::{TaskSinkExt, Worker, WorkerFuture, WorkerLayer};
