@@ -14,6 +14,7 @@ pub(crate) mod fields;
 pub(crate) mod id;
 mod identity;
 mod json;
+mod refusal;
 mod request;
 pub(crate) mod sampling_context;
 mod sdk;
@@ -34,6 +35,9 @@ pub use self::dsn_error::ParseDsnError;
 pub use self::envelope::{Envelope, EnvelopeHeaders, Item};
 pub use self::id::{EventId, ParseIdError, SpanId, TraceId};
 pub(crate) use self::identity::Identity;
+pub(crate) use self::refusal::{
+    Refusal, check_dist, check_environment, check_release, check_server_name,
+};
 pub use self::request::Request;
 pub use self::sampling_context::DynamicSamplingContext;
 pub use self::sdk::{Sdk, SdkPackage};
