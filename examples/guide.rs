@@ -1,6 +1,6 @@
 //! The guide, one chapter after the other, each with what arrives.
 //!
-//! `cargo run --release --example guide` sends everything to a receiver in this
+//! `cargo run --example guide` sends everything to a receiver in this
 //! very process, checks it and draws it.
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]

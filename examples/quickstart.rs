@@ -1,6 +1,6 @@
 //! A worker that takes photos from a queue, and what it looks like in Sentry.
 //!
-//! `cargo run --release --example quickstart` sends to a receiver in this very
+//! `cargo run --example quickstart` sends to a receiver in this very
 //! process, and draws what arrives. With `SENTRY_DSN` set it sends there.
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::error::InitError;
+use crate::clock;
 use crate::diagnostics::{self, Topic};
+use crate::export;
 use crate::filter::{Build, Filters};
 use crate::hooks::Sampler;
 use crate::options::{Options, OptionsError, Settings};
@@ -17,7 +19,6 @@ use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
-use crate::{clock, export};
 
 /// Delivers the transactions of a program to one project of a server.
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::{HeaderValue, Uri};
-use url::Url;
+use url::{Host, Url};
 
 use super::Sdk;
 use super::dsn_error::ParseDsnError;
@@ -172,7 +172,16 @@ fn parse_base(protocol: &str, address: &str, prefix: &str) -> Result<Url, ParseD
     if base.port() == Some(0) {
         return Err(ParseDsnError::InvalidPort);
     }
-    if !base.domain().is_none_or(is_host_name) {
+    let is_as_written = match base.host() {
+        // `1.2.3` and `0x7f.1` are short for addresses, in which their readers differ.
+        Some(Host::Ipv4(ip)) => {
+            let written = address.split(':').next();
+            written == Some(&ip.to_string())
+        }
+        Some(Host::Domain(name)) => is_host_name(name),
+        Some(Host::Ipv6(_)) | None => true,
+    };
+    if !is_as_written {
         return Err(ParseDsnError::InvalidHost);
     }
     // Whatever the parser had to change was not right as it stood.
@@ -389,6 +398,13 @@ mod tests {
             ("https://k@[fe80::1%25eth0]/1", InvalidHost),
             ("https://k@ex%41mple.com/1", InvalidHost),
             ("https://k@256.0.0.1/1", InvalidHost),
+            ("https://k@1.2.3/1", InvalidHost),
+            ("https://k@127.1:9000/1", InvalidHost),
+            ("https://k@0x7f.0.0.1/1", InvalidHost),
+            ("https://k@0177.0.0.1/1", InvalidHost),
+            ("https://k@2130706433/1", InvalidHost),
+            ("https://k@127.0.0.1./1", InvalidHost),
+            ("https://k@１27.0.0.1/1", InvalidHost),
             ("https://k@a..b/1", InvalidHost),
             ("https://k@./1", InvalidHost),
             ("https://k@a|b/1", InvalidHost),
@@ -473,6 +489,9 @@ mod tests {
             if let Ok(dsn) = text.parse::<Dsn>() {
                 let url = dsn.envelope_url();
                 prop_assert!(url.host().is_some_and(|host| !host.is_empty()));
+                if let Ok(ip) = url.host().unwrap_or_default().parse::<std::net::Ipv4Addr>() {
+                    prop_assert!(text.contains(&ip.to_string()), "{} became {}", text, ip);
+                }
                 prop_assert!(url.query().is_none());
                 let end = format!("/api/{}/envelope/", dsn.project_id());
                 prop_assert!(url.path().ends_with(&end));

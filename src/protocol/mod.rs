@@ -13,6 +13,7 @@ mod envelope;
 pub(crate) mod fields;
 pub(crate) mod id;
 mod identity;
+mod json;
 mod refusal;
 mod request;
 pub(crate) mod sampling_context;
@@ -23,6 +24,7 @@ mod timestamp;
 mod transaction;
 mod user;
 pub(crate) mod valid;
+pub(crate) mod value;
 
 pub use self::breadcrumb::Breadcrumb;
 pub use self::category::{Category, DiscardReason};
