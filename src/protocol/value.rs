@@ -397,11 +397,11 @@ mod tests {
 
     #[test]
     fn primitives_and_texts_keep_their_types() {
-        #[derive(Serialize)]
+        #[derive(serde::Serialize)]
         enum Unit {
             Byte,
         }
-        #[derive(Serialize)]
+        #[derive(serde::Serialize)]
         struct Wrapped<T>(T);
         fn kept(value: impl Serialize, expected: Borrowed<'_>) {
             let mut seen = false;
