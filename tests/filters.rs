@@ -60,9 +60,12 @@ async fn before_send_span_changes_every_span_below_the_root() {
 
 #[tokio::test]
 async fn transactions_are_ignored_by_their_names() {
-    let table: [(Vec<Pattern>, bool); 5] = [
+    let table: [(Vec<Pattern>, bool); 8] = [
         (vec!["t".into()], true),
         (vec!["T".into()], false),
+        (vec!["".into()], false),
+        (vec![Pattern::contains("t")], true),
+        (vec![Pattern::contains("tt")], false),
         (vec!["x".into(), Regex::new("^t$").unwrap().into()], true),
         (vec![Regex::new("^tt").unwrap().into()], false),
         (vec![], false),
@@ -74,6 +77,33 @@ async fn transactions_are_ignored_by_their_names() {
         let left = one(|options| options.ignore_transactions(patterns), lost).await;
         assert_eq!(left.is_empty(), ignored, "{shown}");
     }
+}
+
+/// `GET /health` used to drop `GET /healthcare/patients` as well.
+#[tokio::test]
+async fn a_text_is_the_whole_name_in_every_filter() {
+    let options = Options::default()
+        .traces_sample_rate(1.0)
+        .ignore_transactions(["GET /health"])
+        .ignore_spans([
+            SpanRule::from("PING"),
+            SpanRule::new().op("cache"),
+            SpanRule::new().attribute("system", "post"),
+        ]);
+    let (client, sent) = taskspan::test::client(options);
+    for name in ["GET /health", "GET /healthcare/patients"] {
+        async {
+            taskspan::span("db.query", "PING").in_scope(|_| ());
+            taskspan::span("db.query", "SHOPPING").in_scope(|_| ());
+            taskspan::span("cache.get", "k").in_scope(|_| ());
+            taskspan::span("db.query", "q").in_scope(|span| span.set_data("system", "postgresql"));
+        }
+        .in_transaction("http.server", name)
+        .with_client(&client)
+        .await;
+    }
+    let tree = "http.server GET /healthcare/patients (ok)\n  db.query SHOPPING (ok)\n  cache.get k (ok)\n  db.query q (ok)\n";
+    assert_eq!(sent.tree(), tree);
 }
 
 #[tokio::test]
@@ -123,15 +153,23 @@ async fn status_codes_are_ignored_by_the_data_of_the_root() {
 async fn spans_are_ignored_by_rules() {
     let regex = |text| Regex::new(text).unwrap();
     let new = SpanRule::new;
-    let table: [(Vec<SpanRule>, &[&str]); 12] = [
-        (vec!["SELECT".into()], &["outer", "inner"]),
-        (vec!["select".into()], &ALL),
+    let table: [(Vec<SpanRule>, &[&str]); 14] = [
+        (vec!["SELECT 1".into()], &["outer", "inner"]),
+        (vec!["SELECT".into()], &ALL),
+        (vec!["select 1".into()], &ALL),
         (vec![regex("^(outer|inner)$").into()], &["SELECT 1"]),
-        (vec![Pattern::from("e").into()], &["SELECT 1"]),
-        (vec!["SELECT".into(), "inner".to_owned().into()], &["outer"]),
-        (vec![new().op("cache")], &["SELECT 1", "outer"]),
-        (vec![new().op("cache").name("outer")], &ALL),
-        (vec![new().attribute("system", "post")], &["outer", "inner"]),
+        (vec![Pattern::contains("e").into()], &["SELECT 1"]),
+        (
+            vec!["SELECT 1".into(), "inner".to_owned().into()],
+            &["outer"],
+        ),
+        (vec![new().op("cache.get")], &["SELECT 1", "outer"]),
+        (vec![new().op("cache")], &ALL),
+        (vec![new().op("cache.get").name("outer")], &ALL),
+        (
+            vec![new().attribute("system", Pattern::contains("post"))],
+            &["outer", "inner"],
+        ),
         (
             vec![new().attribute("tenant", "acme")],
             &["SELECT 1", "outer"],
@@ -180,7 +218,7 @@ async fn spans_are_ignored_by_rules() {
 #[tokio::test]
 async fn what_was_below_an_ignored_span_moves_up() {
     let options = Options::default().traces_sample_rate(1.0);
-    let (client, sent) = taskspan::test::client(options.ignore_spans(["-"]));
+    let (client, sent) = taskspan::test::client(options.ignore_spans([Pattern::contains("-")]));
     let span = |name: &'static str| taskspan::span("op", name);
     async {
         span("a").in_scope(|_| {

@@ -95,6 +95,7 @@ const RECORDED_FOR_EACH_SENT: u32 = 10;
 mod tests {
     use super::super::contexts::host_name;
     use super::*;
+    use crate::http::Compression;
 
     #[test]
     fn the_defaults_are_the_documented_ones() {
@@ -106,7 +107,7 @@ mod tests {
         assert!(!options.debug);
         assert!(options.handles_backpressure());
         assert_eq!(options.network.request_timeout, Duration::from_secs(30));
-        assert_eq!(options.network.compression, crate::Compression::Gzip);
+        assert_eq!(options.network.compression, Compression::Gzip);
         assert!(!options.network.keep_alive);
         assert_eq!(options.validate(), Ok(()));
 
@@ -154,7 +155,7 @@ mod tests {
             .trace_options_requests(true)
             .debug(true)
             .send_client_reports(false)
-            .compression(crate::Compression::None)
+            .compression(Compression::None)
             .queue_bytes(1)
             .queue_items(2)
             .max_uploads(3)
@@ -167,7 +168,7 @@ mod tests {
         assert_eq!(options.queue_bytes, 1);
         assert_eq!(options.queue_items, 2);
         assert_eq!(options.max_uploads, 3);
-        assert_eq!(options.network.compression, crate::Compression::None);
+        assert_eq!(options.network.compression, Compression::None);
         assert_eq!(options.network.request_timeout, Duration::from_nanos(1));
         assert!(options.network.keep_alive);
         assert_eq!(options.validate(), Ok(()));

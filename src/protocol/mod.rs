@@ -9,6 +9,7 @@ mod client_report;
 mod data;
 mod dsn;
 mod dsn_error;
+mod dsn_parts;
 mod envelope;
 pub(crate) mod fields;
 pub(crate) mod id;

@@ -1,9 +1,9 @@
-//! Options about delivery, and what is said about it.
+//! Options about delivery, and about what is reported.
 
 use crate::options::options::Options;
 
 impl Options {
-    /// How many bytes may wait to be sent.
+    /// The number of bytes that may wait to be sent.
     ///
     /// 16 MiB by default, at least 1. What does not fit is dropped and counted.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
@@ -11,7 +11,7 @@ impl Options {
         self
     }
 
-    /// How many transactions may wait to be sent.
+    /// The number of transactions that may wait to be sent.
     ///
     /// 10,000 by default, at least 1. What does not fit is dropped and counted.
     pub fn queue_items(mut self, items: usize) -> Self {
@@ -19,7 +19,7 @@ impl Options {
         self
     }
 
-    /// How many uploads may be under way at the same time.
+    /// The number of concurrent uploads.
     ///
     /// 64 by default, at least 1. Everything else waits in the queue.
     pub fn max_uploads(mut self, uploads: usize) -> Self {
@@ -27,17 +27,20 @@ impl Options {
         self
     }
 
-    /// Whether the server is told how much was not sent, and why.
+    /// Whether the client reports to the server how much was dropped, and why.
     ///
-    /// It is by default.
+    /// On by default.
     pub fn send_client_reports(mut self, send: bool) -> Self {
         self.send_client_reports = send;
         self
     }
 
-    /// Whether the client says on standard error what it does and what goes wrong.
+    /// Whether the client reports on standard error what it does and what goes wrong.
     ///
-    /// It does not by default, but for what goes wrong with [Spotlight](Self::spotlight).
+    /// Off by default. Each problem is reported once in a process. Even without it these are
+    /// reported: an environment variable that cannot be used, a client with a DSN but neither
+    /// [`traces_sample_rate`](Self::traces_sample_rate) nor
+    /// [`traces_sampler`](Self::traces_sampler), and failures of [Spotlight](Self::spotlight).
     pub fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self

@@ -4,18 +4,17 @@ use crate::options::options::Options;
 use crate::options::spotlight::Spotlight;
 
 impl Options {
-    /// Whether and where [Spotlight](https://spotlightjs.com), a viewer for development, is shown
-    /// what the program sends.
+    /// Whether and where a copy of everything is sent to [Spotlight](https://spotlightjs.com), a
+    /// viewer for development.
     ///
-    /// Every transaction is recorded then and goes to Spotlight, whatever the sampling decides,
-    /// and also without a DSN. It is sent as it would be to Sentry, and a client report is sent
-    /// too where there is one. What is sent to Sentry and to other services stays the same, and
-    /// so do the numbers in a [`DeliveryReport`](crate::DeliveryReport), which know nothing of
-    /// Spotlight.
+    /// With it every transaction is recorded and sent to Spotlight, whatever the sampling decides,
+    /// even without a DSN. It receives the same as Sentry would, client reports included. This
+    /// does not change what Sentry and other services receive, nor the numbers in a
+    /// [`DeliveryReport`](crate::DeliveryReport).
     ///
-    /// By default the variable `SENTRY_SPOTLIGHT` decides, which is read when a client is made.
-    /// One of the words of [`SENTRY_DEBUG`](Self::from_env) stands for on or off, any other value
-    /// for a URL, and without one it is off.
+    /// By default the variable `SENTRY_SPOTLIGHT` decides, which is read when a client is created.
+    /// The words of [`SENTRY_DEBUG`](Self::from_env) turn it on or off, any other value is a URL,
+    /// and unset is off.
     ///
     /// | Option | `SENTRY_SPOTLIGHT` | Spotlight is at |
     /// |---|---|---|
@@ -27,14 +26,15 @@ impl Options {
     /// | a URL | anything | the URL of the option, with a warning if the variable is set |
     /// | `false` | anything | – |
     ///
-    /// Spotlight is never waited for where the program does its work. Up to 8 MiB wait to be sent
-    /// there, straight and through no proxy, one request at a time; what does not fit is dropped.
-    /// Where Spotlight fails, or takes longer than 2 seconds, everything is dropped for a second,
-    /// and after further failures twice as long each time, up to 60 seconds.
+    /// Spotlight never blocks the program. Up to 8 MiB may wait to be sent, one request at a time
+    /// and never through a proxy; what does not fit is dropped. If Spotlight fails or takes longer
+    /// than 2 seconds, everything is dropped for a second, and after further failures twice as
+    /// long each time, up to 60 seconds.
     ///
-    /// The first failure in a process is said on standard error, and so is a variable that is of
-    /// no use, both without [`debug`](Self::debug) as well. A URL that is set here and does not
-    /// begin with `http://` or `https://` is an error when a client is made.
+    /// The first failure in a process is reported on standard error, and so is a variable that
+    /// cannot be used, even without [`debug`](Self::debug). A URL that is set here and does not
+    /// begin with `http://` or `https://`, or has a user in it, is an error when a client is
+    /// created.
     ///
     /// ```
     /// use std::time::Duration;

@@ -7,25 +7,28 @@ use crate::pattern::Pattern;
 impl Options {
     /// The share of traces that is recorded, from 0 to 1.
     ///
-    /// It decides about traces that begin here; one that comes in from elsewhere is decided
-    /// already, unless its caller left that open. Unset by default: then no trace begins here that
-    /// is recorded, and those from elsewhere are passed on as they came. With 0 they are recorded
-    /// nevertheless if their callers decided so.
+    /// It decides about traces that start here. For an incoming trace the caller has decided,
+    /// unless it left the decision open. Unset by default: no traces are started here, and incoming
+    /// ones are only propagated. With 0 incoming traces are still recorded if their callers decided
+    /// so.
+    ///
+    /// A client with a DSN and neither this nor a [`traces_sampler`](Self::traces_sampler) would
+    /// never send anything, which is reported once on standard error.
     pub fn traces_sample_rate(mut self, rate: f64) -> Self {
         self.traces.sample_rate = Some(rate);
         self
     }
 
-    /// Decides with which rate, from 0 to 1, each transaction is recorded.
+    /// Returns the rate, from 0 to 1, at which each transaction is recorded.
     ///
-    /// It wins over [`traces_sample_rate`](Self::traces_sample_rate) and over what callers in
-    /// other processes decided. To leave their traces whole, have it return
+    /// It overrides [`traces_sample_rate`](Self::traces_sample_rate) and the decisions of callers
+    /// in other processes. To keep their traces whole, return
     /// [`inherit_or_sample_with`](SamplingContext::inherit_or_sample_with). Unset by default.
     ///
-    /// It runs where the transaction starts, so it must be quick and must not block. It is not asked
-    /// about a transaction that was started with a decision or inside of another one. Where it
-    /// returns something else than a rate the transaction is not recorded, and where it panics
-    /// things go on as if it were unset; either is said once in [`debug`](Self::debug) mode.
+    /// It runs when a transaction starts, so it must be quick and must not block. It is not called
+    /// for a transaction that is started with a decision or inside another transaction. If it
+    /// returns anything but a rate the transaction is not recorded, and if it panics it counts as
+    /// unset; both are reported once in [`debug`](Self::debug) mode.
     ///
     /// ```
     /// use taskspan::Options;
@@ -45,28 +48,29 @@ impl Options {
 
     /// Whether fewer traces are recorded while they can't be delivered.
     ///
-    /// They are by default. Every 10 seconds in which the queue was full or the server had set a
-    /// limit halve the rate once more, down to a 1,024th, and 10 seconds without set it back. It
-    /// is not applied to transactions that are started with a decision. What is left out by it is
-    /// counted under `backpressure`.
+    /// On by default. Every 10 seconds in which the queue was full or the server set a rate limit
+    /// halve the sample rate again, down to a 1,024th, and 10 seconds without restore it.
+    /// Transactions that are started with a decision are not affected. What this drops is counted
+    /// as `backpressure`.
     pub fn enable_backpressure_handling(mut self, enable: bool) -> Self {
         self.traces.backpressure = enable;
         self
     }
 
-    /// Whether integrations make transactions of requests with the method `OPTIONS`.
+    /// Whether integrations record requests with the method `OPTIONS` as transactions.
     ///
-    /// They do not by default; such requests only carry their trace on.
+    /// Off by default: such requests only propagate their trace.
     pub fn trace_options_requests(mut self, trace: bool) -> Self {
         self.traces.options_requests = trace;
         self
     }
 
-    /// The URLs to which requests are told of the trace that they are part of.
+    /// The URLs of outgoing requests that carry trace headers.
     ///
-    /// All of them by default, and none with an empty list. A text has to be contained in the URL;
-    /// a regular expression has to be found in it. Requests to the host of the DSN are never told.
-    /// What comes in is continued whatever stands here.
+    /// All by default; none with an empty list. Unlike the filters, this takes a text that is
+    /// *contained* in the URL, as Sentry's protocol has it, or a regular expression that is found
+    /// in it. Requests to the host of the DSN never carry trace headers. Incoming traces are
+    /// continued whatever this is set to.
     pub fn trace_propagation_targets<T: Into<Pattern>>(
         mut self,
         targets: impl IntoIterator<Item = T>,
@@ -75,28 +79,29 @@ impl Options {
         self
     }
 
-    /// Whether only traces are continued that come from the same organisation for certain.
+    /// Whether an incoming trace is continued only if it certainly belongs to the same organisation.
     ///
-    /// Not so by default. Traces that name another organisation than [`org_id`](Self::org_id) are
-    /// never continued. With this, neither are those that name none, nor those that name one if
-    /// `org_id` is not known; only where neither is known they go on.
+    /// Off by default. Traces of another organisation than [`org_id`](Self::org_id) are never
+    /// continued. With this on, neither are traces that name no organisation, nor any that name one
+    /// while `org_id` is unknown; if both are unknown the trace is continued.
     pub fn strict_trace_continuation(mut self, strict: bool) -> Self {
         self.traces.strict_continuation = strict;
         self
     }
 
-    /// Whether other processes are also sent the header `traceparent` of W3C's Trace Context.
+    /// Whether outgoing requests also carry the header `traceparent` of W3C Trace Context, which
+    /// OpenTelemetry reads.
     ///
-    /// They are not by default.
+    /// Off by default.
     pub fn propagate_traceparent(mut self, propagate: bool) -> Self {
         self.traces.propagate_traceparent = propagate;
         self
     }
 
-    /// Whether a trace is continued that came with no `sentry-trace` header but with `traceparent`.
+    /// Whether a trace is continued from `traceparent` if there is no `sentry-trace` header.
     ///
-    /// It is not by default. Its caller reports to something else than Sentry, so that its span
-    /// will be missing there. A caller that did not record the trace leaves the decision open.
+    /// Off by default. Such a caller does not report to Sentry, so its span will be missing there.
+    /// If it did not record the trace, the decision is open.
     pub fn accept_traceparent(mut self, accept: bool) -> Self {
         self.traces.accept_traceparent = accept;
         self
