@@ -397,9 +397,9 @@ async fn handles_work_from_anywhere() {
         "task t (ok)\n  b after (ok)\n  c in thread (not_found)\n    d below (ok)\n"
     );
     let spans = &sent.transactions()[0].spans;
-    assert_eq!(spans[0].data.get("n"), Some(2.into()));
+    assert_eq!(spans[0].data.get("n").cloned(), Some(2.into()));
     assert_eq!(spans[0].tags["thread"], "true");
-    assert_eq!(spans[2].data.get("m"), Some(3.into()));
+    assert_eq!(spans[2].data.get("m").cloned(), Some(3.into()));
 }
 
 #[tokio::test]
@@ -422,7 +422,7 @@ async fn the_last_write_wins_also_after_one_from_elsewhere() {
     .await;
     let span = &sent.transactions()[0].spans[0];
     assert_eq!(span.description, "3");
-    assert_eq!(span.data.get("key"), Some("3".into()));
+    assert_eq!(span.data.get("key").cloned(), Some("3".into()));
 }
 
 #[tokio::test]

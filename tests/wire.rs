@@ -421,7 +421,7 @@ fn tags_that_do_not_fit_are_kept_whole_in_the_data() {
     assert_eq!(payload["tags"], tags);
     assert_eq!(*trace_data(&payload), data);
     for (span, (key, value)) in payload["spans"].as_array().unwrap().iter().zip(set) {
-        let kept = data.get(key).map(|_| json!({ key: value }));
+        let kept = data.get(key).cloned().map(|_| json!({ key: value }));
         assert_eq!(span.get("data"), kept.as_ref(), "{key}");
     }
     // On the scope it is the same.

@@ -152,7 +152,7 @@ async fn ship(job: Ship, neighbours: Data<Neighbours>, worker: WorkerContext) ->
 
 /// What the child process does.
 async fn print_label() -> Result<()> {
-    let client = taskspan::init(Options::from_env()?.traces_sample_rate(1.0))?;
+    let client = taskspan::init(Options::from_env().traces_sample_rate(1.0))?;
     let label = async {
         sleep(Duration::from_millis(2))
             .in_span("function", "load fonts")

@@ -17,7 +17,7 @@ use tokio::time::{interval, sleep};
 async fn main() -> Result<(), Box<dyn Error>> {
     // Kept to the end: dropped, it would stop receiving.
     let receiver = Receiver::start().await?;
-    let mut options = Options::from_env()?.traces_sample_rate(1.0);
+    let mut options = Options::from_env().traces_sample_rate(1.0);
     if options.dsn().is_none() {
         options = Options::new(&receiver.dsn())?.traces_sample_rate(1.0);
     }

@@ -43,7 +43,7 @@ async fn read(response: Response, read: Read) -> Result<Bytes> {
 
 /// The transaction of some work.
 fn code(span: &Span) -> u64 {
-    let code = span.data.get("http.response.status_code");
+    let code = span.data.get("http.response.status_code").cloned();
     code.and_then(|code| code.as_u64()).unwrap_or_default()
 }
 
@@ -171,9 +171,9 @@ async fn requests_are_built_as_with_reqwest() {
         assert!(header.contains(&span.span_id.to_string()), "{header}");
     }
     assert_eq!(received[0].body, r#"{"limit":3}"#);
-    let size = transaction.spans[0].data.get("http.request.body.size");
+    let size = transaction.spans[0].data.get("http.request.body.size").cloned();
     assert_eq!(size, Some(11.into()));
-    let query = transaction.spans[6].data.get("url.query");
+    let query = transaction.spans[6].data.get("url.query").cloned();
     assert_eq!(query, Some("token=[Filtered]".into()));
     let text = serde_json::to_string(&transaction).unwrap();
     assert!(!text.contains("hidden"), "{text}");
@@ -235,7 +235,7 @@ async fn each_redirect_is_a_span() {
         let counts = transaction
             .spans
             .iter()
-            .map(|span| span.data.get("http.request.resend_count"));
+            .map(|span| span.data.get("http.request.resend_count").cloned());
         assert_eq!(
             counts.collect::<Vec<_>>(),
             [None, Some(1.into()), Some(2.into())]

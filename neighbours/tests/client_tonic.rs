@@ -74,7 +74,7 @@ async fn calls_end_with_their_status() {
             ("rpc.response.status_code", expected.to_uppercase().into()),
         ];
         for (key, value) in data {
-            assert_eq!(span.data.get(key), Some(value), "{key}");
+            assert_eq!(span.data.get(key).cloned(), Some(value), "{key}");
         }
     }
 

@@ -574,9 +574,9 @@ async fn caches_are_hit_or_missed_with(protocol: &str) {
         );
         assert_eq!(status(span) == "ok", result.is_ok(), "{words} {result:?}");
         let mut found = vec![
-            span.data.get("cache.hit"),
-            span.data.get("cache.item_size"),
-            span.data.get("cache.ttl"),
+            span.data.get("cache.hit").cloned(),
+            span.data.get("cache.item_size").cloned(),
+            span.data.get("cache.ttl").cloned(),
         ];
         while found.last() == Some(&None) {
             found.pop();

@@ -574,7 +574,7 @@ async fn a_child_process_of_python_continues_the_trace() {
 }
 
 async fn run_as_a_child() {
-    let options = Options::from_env().unwrap().traces_sample_rate(1.0);
+    let options = Options::from_env().traces_sample_rate(1.0);
     let client = taskspan::init(options).unwrap();
     let parent = Call {
         sentry_trace: std::env::var("SENTRY_TRACE").ok(),

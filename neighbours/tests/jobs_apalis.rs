@@ -241,7 +241,7 @@ fn status(transaction: &Transaction) -> SpanStatus {
 }
 
 fn data(transaction: &Transaction, key: &str) -> Option<Value> {
-    transaction.contexts.trace.data.get(key)
+    transaction.contexts.trace.data.get(key).cloned()
 }
 
 /// Checks that a job failed twice before it succeeded.
@@ -289,11 +289,11 @@ on_both! {
             ("messaging.destination.name", job),
         ];
         for (key, expected) in both {
-            assert_eq!(published.data.get(key), Some(expected.into()), "{key}");
+            assert_eq!(published.data.get(key).cloned(), Some(expected.into()), "{key}");
             assert_eq!(data(processed, key), Some(expected.into()), "{key}");
         }
         let kind = "messaging.operation.type";
-        assert_eq!(published.data.get(kind), Some("publish".into()));
+        assert_eq!(published.data.get(kind).cloned(), Some("publish".into()));
         assert_eq!(data(processed, kind), Some("process".into()));
         assert_eq!(data(processed, "messaging.message.retry.count"), Some(0.into()));
         let worker = data(processed, "apalis.worker").unwrap();
@@ -493,7 +493,7 @@ on_both! {
         run!(client, jobs, 3, |builder| builder.layer(WorkerLayer::new()));
         let sent = sent.take();
         let published = &sent[0].spans[0];
-        let count = |index: usize| sent[0].spans[index].data.get("messaging.batch.message_count");
+        let count = |index: usize| sent[0].spans[index].data.get("messaging.batch.message_count").cloned();
         assert_eq!([count(0), count(1)], [Some(3.into()), Some(0.into())]);
         assert_eq!(sent.len(), 4);
         for processed in &sent[1..] {

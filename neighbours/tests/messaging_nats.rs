@@ -115,11 +115,11 @@ fn client() -> (taskspan::Client, Sent) {
 }
 
 fn data(span: &Span, key: &str) -> Option<Value> {
-    span.data.get(key)
+    span.data.get(key).cloned()
 }
 
 fn root_data(transaction: &Transaction, key: &str) -> Option<Value> {
-    transaction.contexts.trace.data.get(key)
+    transaction.contexts.trace.data.get(key).cloned()
 }
 
 fn root_status(transaction: &Transaction) -> SpanStatus {

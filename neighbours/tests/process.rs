@@ -517,7 +517,7 @@ fn assert_passed(output: &Output) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_child_continues_the_trace() {
     if env::var_os(CHILD).is_some() {
-        let options = Options::from_env().unwrap().traces_sample_rate(1.0);
+        let options = Options::from_env().traces_sample_rate(1.0);
         let client = taskspan::init(options).unwrap();
         async {}.in_transaction("task", "child").await;
         assert_eq!(client.close(SOON).await.transactions.pending, 0);

@@ -853,7 +853,7 @@ async fn contexts_never_mix() {
                 assert_eq!(span.description, value);
                 if span.op == "span" {
                     let path = format!("/{value}");
-                    assert_eq!(span.data.get("value").unwrap(), path);
+                    assert_eq!(span.data.get("value").cloned().unwrap(), path);
                 }
             }
             assert_eq!(data(&transaction, "url.path"), format!("/{value}"));

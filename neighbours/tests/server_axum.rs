@@ -627,7 +627,7 @@ async fn contexts_never_mix(http2: bool) {
         for span in &transaction.spans {
             assert_eq!(span.description, value);
             if span.op == "span" {
-                assert_eq!(span.data.get("value").unwrap(), value.as_str());
+                assert_eq!(span.data.get("value").cloned().unwrap(), value.as_str());
             }
         }
         assert_eq!(data(&transaction, "url.path"), format!("/{value}"));

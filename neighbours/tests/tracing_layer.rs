@@ -326,7 +326,7 @@ async fn fields_are_data() {
     assert_eq!(span.tags["tenant"], "acme");
     let failed = &transaction.spans[1];
     assert_eq!(failed.status.unwrap().as_str(), "internal_error");
-    assert_eq!(failed.data.get("error"), Some("it broke".into()));
+    assert_eq!(failed.data.get("error").cloned(), Some("it broke".into()));
 }
 
 #[tokio::test]
@@ -388,10 +388,10 @@ async fn a_transaction_is_what_its_fields_say() {
         trace.parent_span_id.unwrap().to_string(),
         "b7e4a1930c5d2f68"
     );
-    assert_eq!(trace.data.get("path"), Some("/items".into()));
-    assert_eq!(trace.data.get("sentry.kind"), Some("server".into()));
+    assert_eq!(trace.data.get("path").cloned(), Some("/items".into()));
+    assert_eq!(trace.data.get("sentry.kind").cloned(), Some("server".into()));
     assert_eq!(
-        trace.data.get("code.file.path"),
+        trace.data.get("code.file.path").cloned(),
         Some("tests/tracing_layer.rs".into())
     );
 }
@@ -634,7 +634,7 @@ async fn samplers_know_the_fields_of_roots() {
     .await;
     assert_eq!(sent.transactions().len(), 1);
     assert_eq!(
-        sent.transactions()[0].contexts.trace.data.get("path"),
+        sent.transactions()[0].contexts.trace.data.get("path").cloned(),
         Some("/items".into())
     );
 }

@@ -338,11 +338,11 @@ async fn a_thousand_tasks_never_mix() {
     assert_eq!(transactions.len(), 1_000);
     check(&transactions, &HashMap::new());
     for transaction in &transactions {
-        let number = transaction.contexts.trace.data.get("number").unwrap();
+        let number = transaction.contexts.trace.data.get("number").cloned().unwrap();
         assert_eq!(transaction.name, format!("root {number}"));
         assert_eq!(transaction.spans.len(), 8);
         for span in &transaction.spans {
-            match span.data.get("number") {
+            match span.data.get("number").cloned() {
                 Some(of) => assert_eq!(of, number),
                 None => assert!(span.description.starts_with(&format!("{number} "))),
             }

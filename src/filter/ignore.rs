@@ -116,7 +116,7 @@ impl Expected {
 impl Subject<'_> {
     fn attribute(&self, key: &str) -> Option<Value> {
         let tag = || Some(Value::from(self.tags.get(key)?.as_str()));
-        self.data.get(key).or_else(tag)
+        self.data.get(key).cloned().or_else(tag)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::attributes::Attributes;
+use super::attributes::{AttributeRoom, Attributes};
 use super::span::{Record, SpanNumber};
 
 /// The records of one task's spans and their attributes.
@@ -40,7 +40,12 @@ impl SpanBuffer {
 
 impl HandedOver {
     /// Takes over the buffer of a task. Returns the buffer if its memory can be used again.
-    pub(crate) fn add(&mut self, task: u32, mut buffer: SpanBuffer) -> Option<SpanBuffer> {
+    pub(crate) fn add(
+        &mut self,
+        task: u32,
+        mut buffer: SpanBuffer,
+        room: &AttributeRoom,
+    ) -> Option<SpanBuffer> {
         if buffer.records.len() > SMALL {
             self.whole.push((task, buffer));
             return None;
@@ -48,7 +53,7 @@ impl HandedOver {
         let records = buffer.records.drain(..).enumerate();
         let records = records.map(|(index, record)| (SpanNumber::new(task, index as u32), record));
         self.records.extend(records);
-        self.attributes.append(&mut buffer.attributes);
+        self.attributes.append(&mut buffer.attributes, room);
         Some(buffer)
     }
 

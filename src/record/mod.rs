@@ -1,6 +1,6 @@
 //! What is recorded. It is written and never read back here, and knows no wire form.
 
-pub(crate) mod attributes;
+mod attributes;
 mod buffer;
 #[cfg(feature = "_call-sites")]
 pub(crate) mod call_site;
@@ -16,7 +16,7 @@ mod source_path;
 mod span;
 mod trace_info;
 
-pub(crate) use self::attributes::{Attributes, Kind};
+pub(crate) use self::attributes::{AttributeRoom, Attributes, Content, Kind};
 pub(crate) use self::buffer::{BufferPool, HandedOver, SpanBuffer};
 #[cfg(feature = "_call-sites")]
 pub(crate) use self::call_site::CallSite;

@@ -295,7 +295,7 @@ impl TaskSpans {
             return;
         }
         left.refused = left.refused.saturating_add(refused);
-        let emptied = left.handed_over.add(task, buffer);
+        let emptied = left.handed_over.add(task, buffer, &trace.attribute_room);
         if main {
             left.scopes = scopes;
         }

@@ -51,7 +51,7 @@ pub(crate) async fn transactions(sent: &Sent, count: usize) -> Vec<Transaction> 
 /// The data of a root by its key.
 pub(crate) fn data(transaction: &Transaction, key: &str) -> serde_json::Value {
     let data = &transaction.contexts.trace.data;
-    data.get(key).unwrap_or_default()
+    data.get(key).cloned().unwrap_or_default()
 }
 
 /// How a transaction ended.

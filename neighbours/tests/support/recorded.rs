@@ -44,7 +44,7 @@ pub(crate) fn lines(transaction: &Transaction) -> Vec<String> {
 
 /// What a span says under a key, `null` if it says nothing.
 pub(crate) fn told(span: &Span, key: &str) -> Value {
-    span.data.get(key).unwrap_or_default()
+    span.data.get(key).cloned().unwrap_or_default()
 }
 
 /// All of it, as it is sent.

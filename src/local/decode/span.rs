@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::invalid::InvalidTransaction;
 use super::json::value;
 use super::object::Object;
-use crate::protocol::{SpanId, TraceId};
 use crate::protocol::SpanStatus;
+use crate::protocol::{SpanId, TraceId};
 
 /// A span inside of a received transaction.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,8 +11,8 @@ use super::invalid::InvalidTransaction;
 use super::json::{check_json, value, visit_list};
 use super::object::{Object, read_strings, read_uuid};
 use super::span::{ReceivedSpan, SpanParts};
-use crate::protocol::{EventId, SpanId, TraceId};
 use crate::protocol::SpanStatus;
+use crate::protocol::{EventId, SpanId, TraceId};
 
 /// A transaction that arrived and that a server would keep.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::protocol::SpanId;
 use crate::local::decode::{ReceivedSpan, ReceivedTransaction};
+use crate::protocol::SpanId;
 
 /// A line of the tree.
 #[derive(Debug)]
