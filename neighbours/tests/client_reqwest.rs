@@ -171,7 +171,10 @@ async fn requests_are_built_as_with_reqwest() {
         assert!(header.contains(&span.span_id.to_string()), "{header}");
     }
     assert_eq!(received[0].body, r#"{"limit":3}"#);
-    let size = transaction.spans[0].data.get("http.request.body.size").cloned();
+    let size = transaction.spans[0]
+        .data
+        .get("http.request.body.size")
+        .cloned();
     assert_eq!(size, Some(11.into()));
     let query = transaction.spans[6].data.get("url.query").cloned();
     assert_eq!(query, Some("token=[Filtered]".into()));

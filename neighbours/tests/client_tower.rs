@@ -107,7 +107,10 @@ async fn a_span_lasts_until_the_body_has_come() {
         between.parent_span_id, call.parent_span_id,
         "it is no part of it"
     );
-    assert_eq!(call.data.get("http.response.body.size").cloned(), Some(18.into()));
+    assert_eq!(
+        call.data.get("http.response.body.size").cloned(),
+        Some(18.into())
+    );
 }
 
 #[tokio::test]

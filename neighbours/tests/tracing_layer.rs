@@ -389,7 +389,10 @@ async fn a_transaction_is_what_its_fields_say() {
         "b7e4a1930c5d2f68"
     );
     assert_eq!(trace.data.get("path").cloned(), Some("/items".into()));
-    assert_eq!(trace.data.get("sentry.kind").cloned(), Some("server".into()));
+    assert_eq!(
+        trace.data.get("sentry.kind").cloned(),
+        Some("server".into())
+    );
     assert_eq!(
         trace.data.get("code.file.path").cloned(),
         Some("tests/tracing_layer.rs".into())
@@ -634,7 +637,12 @@ async fn samplers_know_the_fields_of_roots() {
     .await;
     assert_eq!(sent.transactions().len(), 1);
     assert_eq!(
-        sent.transactions()[0].contexts.trace.data.get("path").cloned(),
+        sent.transactions()[0]
+            .contexts
+            .trace
+            .data
+            .get("path")
+            .cloned(),
         Some("/items".into())
     );
 }

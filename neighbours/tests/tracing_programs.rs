@@ -338,7 +338,13 @@ async fn a_thousand_tasks_never_mix() {
     assert_eq!(transactions.len(), 1_000);
     check(&transactions, &HashMap::new());
     for transaction in &transactions {
-        let number = transaction.contexts.trace.data.get("number").cloned().unwrap();
+        let number = transaction
+            .contexts
+            .trace
+            .data
+            .get("number")
+            .cloned()
+            .unwrap();
         assert_eq!(transaction.name, format!("root {number}"));
         assert_eq!(transaction.spans.len(), 8);
         for span in &transaction.spans {

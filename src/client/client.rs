@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::error::InitError;
+use crate::clock;
 use crate::diagnostics::{self, Topic};
-use crate::filter::{Build, Filters};
+use crate::export;
+use crate::filter::Build;
 use crate::hooks::Sampler;
 use crate::options::{Options, OptionsError, Settings};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
-use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
+use crate::record::{Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
-use crate::clock;
-use crate::export;
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -47,7 +47,6 @@ struct Inner {
     trace_at_start: Option<Arc<PropagationContext>>,
     /// The trace of whatever happens outside of any other, once somebody asks.
     trace_of_process: OnceLock<Arc<PropagationContext>>,
-    buffers: BufferPool,
     delivery: Delivery,
     /// Who is shown everything, whatever else becomes of it.
     sidecar: Option<Arc<Sidecar>>,
@@ -111,7 +110,6 @@ impl Client {
             settings: Arc::new(settings),
             trace_at_start: at_start.map(Arc::new),
             trace_of_process: OnceLock::new(),
-            buffers: BufferPool::default(),
             delivery,
             sidecar,
         };
@@ -264,10 +262,6 @@ impl Client {
         self.settings().pii
     }
 
-    pub(crate) fn max_breadcrumbs(&self) -> usize {
-        self.settings().max_breadcrumbs
-    }
-
     /// What the user's callback leaves of a breadcrumb.
     pub(crate) fn before_breadcrumb(&self, breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
         match &self.settings().before_breadcrumb {
@@ -288,21 +282,8 @@ impl Client {
         self.settings().max_spans
     }
 
-    /// How many spans of a transaction are sent below its root.
-    pub(crate) fn max_sent_spans(&self) -> u32 {
-        self.settings().max_sent_spans
-    }
-
-    pub(crate) fn filters(&self) -> &Filters {
-        &self.settings().filters
-    }
-
     pub(crate) fn identity(&self) -> &Identity {
         &self.settings().identity
-    }
-
-    pub(crate) fn buffers(&self) -> &BufferPool {
-        &self.inner.buffers
     }
 
     /// Takes something finished. Never blocks.
@@ -332,7 +313,7 @@ impl Client {
         let Item::Transaction(segment) = item;
         Box::new(Pending {
             segment,
-            client: self.clone(),
+            settings: Arc::clone(self.settings()),
         })
     }
 
@@ -380,7 +361,7 @@ fn config(
 /// A segment that waits to be delivered, and what it is built with.
 struct Pending {
     segment: Box<Segment>,
-    client: Client,
+    settings: Arc<Settings>,
 }
 
 impl Payload for Pending {
@@ -397,8 +378,8 @@ impl Payload for Pending {
     }
 
     fn build(self: Box<Self>) -> Build {
-        let assembly = export::transaction(*self.segment, &self.client);
-        let filters = self.client.filters();
+        let assembly = export::transaction(*self.segment, &self.settings);
+        let filters = &self.settings.filters;
         filters.apply(assembly.transaction, &assembly.processors, assembly.removed)
     }
 }

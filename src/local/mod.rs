@@ -18,6 +18,11 @@
 //! # }
 //! ```
 
+mod access;
+mod body;
+mod builder;
+mod connection;
+mod cors;
 mod counts;
 mod decode;
 mod delivery;
@@ -27,6 +32,7 @@ mod receiver;
 mod refusal;
 mod server;
 mod service;
+mod settings;
 mod state;
 mod store;
 mod summary;
@@ -36,6 +42,7 @@ pub(crate) use self::kept::{Decoded, Kept};
 #[cfg(test)]
 pub(crate) use self::service::sentry_key;
 
+pub use self::builder::ReceiverBuilder;
 pub use self::counts::Counts;
 pub use self::decode::{
     EnvelopeProblem, InvalidTransaction, ParseEnvelopeError, ReceivedEnvelope, ReceivedItem,
@@ -43,5 +50,5 @@ pub use self::decode::{
 };
 pub use self::delivery::Delivery;
 pub use self::draw::Waterfall;
-pub use self::receiver::{Receiver, ReceiverBuilder};
+pub use self::receiver::Receiver;
 pub use self::refusal::Refusal;

@@ -51,7 +51,11 @@ impl Write for Scratch {
 impl Drop for Scratch {
     #[inline]
     fn drop(&mut self) {
-        if let Some(mut text) = self.text.take().filter(|text| text.capacity() <= KEPT_BYTES) {
+        if let Some(mut text) = self
+            .text
+            .take()
+            .filter(|text| text.capacity() <= KEPT_BYTES)
+        {
             text.clear();
             let _ = KEPT.try_with(|kept| kept.set(text));
         }

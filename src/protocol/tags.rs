@@ -124,7 +124,11 @@ mod tests {
                 .next()
                 .map(|(key, value)| (key.as_ref(), value.as_str()));
             assert_eq!(found, tag, "{key}={value}");
-            assert_eq!(data.get(key).cloned(), kept.then(|| value.into()), "{key}={value}");
+            assert_eq!(
+                data.get(key).cloned(),
+                kept.then(|| value.into()),
+                "{key}={value}"
+            );
         }
     }
     #[test]

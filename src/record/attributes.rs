@@ -184,7 +184,10 @@ impl Attributes {
             // Twice as much each time, so that room is seldom asked for.
             let doubled = (needed * 2).max(FIRST_RESERVED) - self.reserved;
             let exact = needed - self.reserved;
-            let Some(more) = [doubled, exact].into_iter().find(|more| room.reserve(*more)) else {
+            let Some(more) = [doubled, exact]
+                .into_iter()
+                .find(|more| room.reserve(*more))
+            else {
                 diagnostics::once(&TOO_MANY_ATTRIBUTES);
                 return;
             };
@@ -240,7 +243,9 @@ impl Attributes {
     /// Whether there are addresses in it that have to be looked up.
     #[cfg(feature = "_call-sites")]
     pub(crate) fn has_call_sites(&self) -> bool {
-        self.entries.iter().any(|entry| entry.kind == Kind::CallSite)
+        self.entries
+            .iter()
+            .any(|entry| entry.kind == Kind::CallSite)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -349,10 +354,15 @@ mod tests {
             let key = format!("{n:05}").into_boxed_str().into_string();
             tasks[n % 4].push(span, Kind::Data, key.into(), text(&value), &room);
         }
-        let kept = |tasks: &[Attributes]| tasks.iter().map(|task| task.iter().count()).sum::<usize>();
+        let kept =
+            |tasks: &[Attributes]| tasks.iter().map(|task| task.iter().count()).sum::<usize>();
         let each = value.len() + 5;
         assert!(kept(&tasks) <= MAX_BYTES / each, "{}", kept(&tasks));
-        assert!(kept(&tasks) >= MAX_BYTES / each * 9 / 10, "{}", kept(&tasks));
+        assert!(
+            kept(&tasks) >= MAX_BYTES / each * 9 / 10,
+            "{}",
+            kept(&tasks)
+        );
     }
 
     #[test]
@@ -361,7 +371,13 @@ mod tests {
         let mut all = Attributes::default();
         for n in 0..100_000 {
             let mut task = Attributes::default();
-            task.push(SpanNumber::new(n, 0), Kind::Data, "k".into(), text("1"), &room);
+            task.push(
+                SpanNumber::new(n, 0),
+                Kind::Data,
+                "k".into(),
+                text("1"),
+                &room,
+            );
             all.append(&mut task, &room);
         }
         assert_eq!(all.iter().count(), 100_000);

@@ -23,14 +23,6 @@ pub(crate) struct HandedOver {
     attributes: Attributes,
 }
 
-/// Empty buffers that wait to be used again.
-///
-/// They come back from the worker, after what was in them has been written.
-#[derive(Debug, Default)]
-pub(crate) struct BufferPool {
-    buffers: Mutex<Vec<SpanBuffer>>,
-}
-
 impl SpanBuffer {
     /// About how many bytes it holds on to.
     pub(crate) fn size(&self) -> usize {
@@ -96,26 +88,28 @@ impl HandedOver {
     }
 }
 
-impl BufferPool {
-    /// An empty buffer, one that was used before if there is one.
-    pub(crate) fn take(&self) -> SpanBuffer {
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.pop().unwrap_or_default()
-    }
+/// An empty buffer, one that was used before if there is one.
+pub(crate) fn take() -> SpanBuffer {
+    let mut buffers = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    buffers.pop().unwrap_or_default()
+}
 
-    /// Empties a buffer and keeps it, unless there are many or it has grown large.
-    pub(crate) fn put(&self, mut buffer: SpanBuffer) {
-        if buffer.size() == 0 || buffer.size() > KEPT_SIZE {
-            return;
-        }
-        buffer.records.clear();
-        buffer.attributes.clear();
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffers.len() < KEPT_BUFFERS {
-            buffers.push(buffer);
-        }
+/// Empties a buffer and keeps it for another task, unless there are many or it has grown large.
+pub(crate) fn recycle(mut buffer: SpanBuffer) {
+    if buffer.size() == 0 || buffer.size() > KEPT_SIZE {
+        return;
+    }
+    buffer.records.clear();
+    buffer.attributes.clear();
+    let mut buffers = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    if buffers.len() < KEPT_BUFFERS {
+        buffers.push(buffer);
     }
 }
+
+/// Empty buffers that wait to be used again. They come back from workers, after what was in them
+/// has been written.
+static EMPTY: Mutex<Vec<SpanBuffer>> = Mutex::new(Vec::new());
 
 /// A buffer of up to so many spans is emptied into another when its task has ended.
 const SMALL: usize = 32;

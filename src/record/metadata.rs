@@ -10,9 +10,7 @@ use super::source_path::from_package_on;
 pub(crate) type Metadata = &'static tracing_core::Metadata<'static>;
 
 /// The attributes of spans that are described there.
-pub(crate) fn attributes(
-    metadata: Metadata,
-) -> impl Iterator<Item = (&'static str, Value)> {
+pub(crate) fn attributes(metadata: Metadata) -> impl Iterator<Item = (&'static str, Value)> {
     // That of a library is in a folder of somebody who builds programs.
     let file = metadata.file().map(from_package_on);
     let texts = [

@@ -1,7 +1,7 @@
 //! What is recorded. It is written and never read back here, and knows no wire form.
 
 mod attributes;
-mod buffer;
+pub(crate) mod buffer;
 #[cfg(feature = "_call-sites")]
 pub(crate) mod call_site;
 mod changes;
@@ -17,7 +17,7 @@ mod span;
 mod trace_info;
 
 pub(crate) use self::attributes::{AttributeRoom, Attributes, Content, Kind};
-pub(crate) use self::buffer::{BufferPool, HandedOver, SpanBuffer};
+pub(crate) use self::buffer::{HandedOver, SpanBuffer};
 #[cfg(feature = "_call-sites")]
 pub(crate) use self::call_site::CallSite;
 pub(crate) use self::changes::Changes;

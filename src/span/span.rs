@@ -1,8 +1,8 @@
 //! Handles to spans: looking at one, changing it, starting others below it.
 
-use crate::protocol::value::with_text;
-use crate::protocol::value::with_or_reason;
 use crate::protocol::value::Borrowed;
+use crate::protocol::value::with_or_reason;
+use crate::protocol::value::with_text;
 use crate::record::Content;
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -13,11 +13,11 @@ use serde::Serialize;
 use crate::client::Client;
 #[cfg(feature = "_call-sites")]
 use crate::clock::{self, Ticks};
+#[cfg(feature = "_http-server")]
+use crate::protocol::value::with_bytes;
 use crate::protocol::{SpanId, SpanStatus, TraceId, TransactionSource};
 #[cfg(feature = "_http-server")]
 use crate::record::RequestWriter;
-#[cfg(feature = "_http-server")]
-use crate::protocol::value::with_bytes;
 #[cfg(feature = "_call-sites")]
 use crate::record::call_site;
 use crate::record::{Change, Kind};

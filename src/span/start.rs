@@ -1,6 +1,7 @@
 //! The start of a transaction: what it is a part of, and whether it is recorded.
 
 use crate::protocol::value::with_or_reason;
+use crate::record;
 use crate::record::Content;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ impl NewTransaction {
         let trace = Arc::new(Trace::new(client, info, recorded, name, head, continued));
         let mut buffer = SpanBuffer::default();
         if recorded {
-            buffer = trace.client.buffers().take();
+            buffer = record::buffer::take();
             let mut start = info.anchor.ticks();
             if let Some(more) = self.more {
                 start = more.start.map_or(start, |time| info.anchor.ticks_at(time));

@@ -53,7 +53,9 @@ impl Place {
     pub(crate) fn set(&self, kind: Kind, mut key: Cow<'static, str>, content: Content<'_>) {
         let set = self.at_home(|buffer| {
             let (key, room) = (mem::take(&mut key), &self.trace.attribute_room);
-            buffer.attributes.push(self.number, kind, key, content, room);
+            buffer
+                .attributes
+                .push(self.number, kind, key, content, room);
             Some(())
         });
         if set.is_none() {

@@ -1,8 +1,8 @@
 //! What the tasks of one transaction share.
 
+use crate::record::AttributeRoom;
 #[cfg(feature = "tracing")]
 use std::sync::atomic::AtomicI64;
-use crate::record::AttributeRoom;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
