@@ -1,9 +1,9 @@
 //! An embedded receiver of envelopes, and the waterfall it draws in a terminal.
 //!
-//! A [`Receiver`] listens on a loopback address and takes what any Sentry SDK
-//! sends, in every content encoding of the protocol. It keeps the last of it in
-//! memory, and answers what a real server would refuse or throw away with the
-//! reason. A [`Waterfall`] draws a transaction as a tree of bars.
+//! A [`Receiver`] listens on a loopback address and accepts envelopes from any
+//! Sentry SDK, in every content encoding of the protocol. It keeps the last ones
+//! in memory. Envelopes that a real server would refuse or drop are answered with
+//! the reason. A [`Waterfall`] draws a transaction as a tree of bars.
 //!
 //! ```no_run
 //! use taskspan::local::{Receiver, Waterfall};

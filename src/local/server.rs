@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::select;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
@@ -89,10 +90,7 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>, activity: Arc<
         .max_concurrent_streams(MAX_STREAMS);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     // What a client does wrong ends its connection, and no other.
-    tokio::select! {
-        _ = connection => {}
-        () = idle => {}
-    }
+    drop(select(pin!(connection), pin!(idle)).await);
 }
 
 /// How many connections are served at a time.
