@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use taskspan::{Instrument, Options};
 
+#[path = "../examples/support/faults.rs"]
+#[allow(dead_code, reason = "chance plays no part here")]
+mod faults;
+
 const CHILD: &str = "TASKSPAN_TEST_IS_CHILD";
 
 #[test]
@@ -93,5 +97,44 @@ async fn panic_everywhere(debug: bool) {
                 .with_client(&client)
                 .await;
         }
+    }
+}
+
+#[test]
+fn what_the_server_refuses_is_said_once_for_each_status() {
+    const STATUSES: [u16; 6] = [401, 403, 403, 413, 301, 401];
+    if env::var(CHILD).is_ok() {
+        return be_refused(&STATUSES);
+    }
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args([
+        "--exact",
+        "what_the_server_refuses_is_said_once_for_each_status",
+        "--nocapture",
+    ]);
+    let output = child.env(CHILD, "1").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let said: Vec<_> = stderr.lines().filter(|it| it.contains("refuses")).collect();
+    assert_eq!(said.len(), 4, "{stderr}");
+    for (line, status) in said.iter().zip(["401", "403", "413", "301"]) {
+        assert!(line.contains(status), "{status}: {stderr}");
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn be_refused(statuses: &[u16]) {
+    let script: Vec<_> = statuses.iter().copied().map(faults::Act::Refuse).collect();
+    // Reports of losses would be answered with the next one.
+    let server = faults::Server::scripted(&script);
+    let options = Options::new(&server.dsn()).unwrap().traces_sample_rate(1.0);
+    let options = options.debug(true).send_client_reports(false);
+    let client = taskspan::Client::new(options).unwrap();
+    for _ in statuses {
+        ready(())
+            .in_transaction("task", "t")
+            .with_client(&client)
+            .await;
+        client.flush(Duration::from_secs(20)).await;
     }
 }

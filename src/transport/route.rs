@@ -20,6 +20,7 @@ use super::retry::{MAX_AGE, MAX_TRIES};
 use super::spotlight::Sidecar;
 use super::upload::{Encoded, Finished, Upload, make_client, upload, upload_large};
 use super::writers::Writers;
+use crate::diagnostics::{self, Topic};
 use crate::export::RateLimits;
 use crate::http::{Compressor, Failure, HttpClient, HttpConfig};
 use crate::protocol::{Category, DiscardReason};
@@ -204,6 +205,9 @@ impl Route {
     fn retry(&mut self, mut job: Job, failure: Failure, now: Instant) {
         if failure != Failure::Connect {
             job.ticket.tries += 1;
+        } else if job.ticket.tries == 0 {
+            // Nothing was sent yet, so it may take as long as it wants.
+            job.ticket.first_try = None;
         }
         let tries = job.ticket.tries;
         let first_try = job.ticket.first_try.unwrap_or(now);
@@ -288,6 +292,11 @@ fn settle(job: Job, status: StatusCode) {
         // The server counts these itself.
         job.discard_unreported(DiscardReason::RateLimitBackoff);
     } else {
+        let code = usize::from(status.as_u16());
+        diagnostics::once_with(&REFUSED[code.min(REFUSED.len() - 1)], &status);
         job.discard(DiscardReason::SendError);
     }
 }
+
+/// One for each status, as each has another reason. Those that nobody knows share the last.
+static REFUSED: [Topic; 600] = [const { Topic::new("the server refuses what it is sent") }; 600];
