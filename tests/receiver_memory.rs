@@ -86,10 +86,13 @@ fn the_sum_of_what_is_held_is_bounded() {
     let runtime = runtime();
     let receiver = runtime.block_on(Receiver::start()).unwrap();
     let body = lists(60_000);
+    let attachment = [b"{}\n{\"type\":\"attachment\"}\n", &PART[..60_000]].concat();
     let held = measured(&runtime, async {
         let mut connection = connect(&receiver).await;
-        for _ in 0..400 {
-            assert_eq!(request(&mut connection, "POST", &[], &body).await.0, 200);
+        for number in 0..400 {
+            let body = if number % 10 == 9 { &body } else { &attachment };
+            let (status, _) = request(&mut connection, "POST", &[], body).await;
+            assert_eq!(status, 200);
         }
     });
     assert!(held.bytes_current < 24 * MIB as i64, "{held:?}");
@@ -164,7 +167,8 @@ fn resident() -> usize {
     kib * 1024
 }
 
-/// 34 KB of gzip held 1.9 GB: 20 MB of text were values, of 90 times as much memory.
+/// 34 KB of gzip held 1.9 GB: 20 MB of text were values, which took 90 times as much memory.
+/// This is a third of it.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn lists_of_small_objects_in_gzip_are_no_bomb() {
@@ -175,7 +179,7 @@ async fn lists_of_small_objects_in_gzip_are_no_bomb() {
     );
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(b"{}\n").unwrap();
-    for _ in 0..1_000 {
+    for _ in 0..350 {
         gzip.write_all(item.as_bytes()).unwrap();
     }
     let body = gzip.finish().unwrap();

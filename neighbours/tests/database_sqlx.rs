@@ -166,7 +166,7 @@ async fn told_of<DB: Driver>(options: <DB::Connection as sqlx::Connection>::Opti
     let (refused, transaction) = recorded(pool.acquire()).await;
     assert!(refused.is_err());
     let span = only(&transaction);
-    let text = |key| data(span, key).as_str().unwrap_or_default();
+    let text = |key| data(span, key).as_str().unwrap_or_default().to_owned();
     format!(
         "{} {} {} {}",
         text("db.system.name"),

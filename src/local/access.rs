@@ -57,7 +57,7 @@ impl Access {
 
     fn is_host_allowed(&self, host: &Authority) -> bool {
         let host = host.host().to_ascii_lowercase();
-        is_loopback(&host) || self.hosts.contains(&host)
+        is_this_machine(&host) || self.hosts.contains(&host)
     }
 
     fn is_origin_allowed(&self, origin: &HeaderValue) -> bool {
@@ -79,16 +79,20 @@ impl Access {
             let before = host.strip_suffix(name.as_str());
             before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
         };
-        is_loopback(host) || self.origins.iter().any(is_of)
+        is_this_machine(host) || self.origins.iter().any(is_of)
     }
 }
 
-/// Whether a host in lower case is a loopback address, or `localhost` or a name below it.
-fn is_loopback(host: &str) -> bool {
+/// Whether a host in lower case is this machine: a loopback address, `0.0.0.0` and `[::]`, which
+/// systems connect to themselves, or `localhost` and names below it.
+fn is_this_machine(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let address = host.trim_start_matches('[').trim_end_matches(']');
     match address.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
+        Ok(address) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
@@ -131,8 +135,8 @@ mod tests {
             ("notlocalhost", false),
             ("127.0.0.1.evil.example", false),
             ("192.0.2.1", false),
-            ("0.0.0.0", false),
-            ("[::]", false),
+            ("0.0.0.0:8969", true),
+            ("[::]", true),
             ("internal", false),
             ("", false),
             ("a b", false),

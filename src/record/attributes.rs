@@ -58,10 +58,6 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Content<'a> {
     Value(Borrowed<'a>),
-    #[cfg_attr(
-        not(any(feature = "_call-sites", feature = "_http-server", feature = "tracing")),
-        expect(dead_code)
-    )]
     Bytes(&'a [u8]),
 }
 

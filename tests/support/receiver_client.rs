@@ -44,9 +44,9 @@ pub(crate) async fn request(
     answer(connection).await.unwrap()
 }
 
-/// Reads an answer, which has to come within 20 seconds, and returns its status and its head.
+/// Reads an answer, which has to come within 40 seconds, and returns its status and its head.
 pub(crate) async fn answer(connection: &mut TcpStream) -> io::Result<(u16, String)> {
-    timeout(Duration::from_secs(20), async {
+    timeout(Duration::from_secs(40), async {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(connection.read_u8().await?);
@@ -61,7 +61,7 @@ pub(crate) async fn answer(connection: &mut TcpStream) -> io::Result<(u16, Strin
         Ok((status, head))
     })
     .await
-    .expect("there is no answer in 20 seconds")
+    .expect("there is no answer in 40 seconds")
 }
 
 /// Sends an envelope on a connection of its own, which is accepted.
