@@ -44,7 +44,7 @@ fn everything_is_said_once_and_little_but_in_debug_mode() {
     for (topic, line) in [
         "scope data was set outside",
         "there is no client",
-        "`traces_sample_rate` is not set",
+        "neither `traces_sample_rate`",
         "limit of spans",
         "lost: buffer_overflow",
         "cannot be reached",
