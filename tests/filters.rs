@@ -36,6 +36,51 @@ async fn event_processors_change_and_drop() {
     assert!(one(drop, &whole("event_processor")).await.is_empty());
 }
 
+/// Servers used to remove them, and to report each transaction.
+#[tokio::test]
+async fn what_servers_would_remove_of_a_callback_is_put_right() {
+    let options = Options::default()
+        .traces_sample_rate(1.0)
+        .release("shop@2.3.1")
+        .environment("staging")
+        .dist("build-7")
+        .server_name("web-1")
+        .before_send_transaction(|mut transaction| {
+            let (release, environment) = match &*transaction.name {
+                "bad" => ("latest", "a\\b"),
+                _ => ("shop@2.3.2", "canary"),
+            };
+            transaction.release = Some(release.into());
+            transaction.environment = environment.into();
+            if transaction.name == "bad" {
+                transaction.dist = Some("a b".into());
+                transaction.server_name = Some("a\0".into());
+            } else {
+                transaction.dist = None;
+                transaction.server_name = Some("web-2".into());
+            }
+            ready(Some(transaction))
+        });
+    let (client, sent) = taskspan::test::client(options);
+    for name in ["bad", "good"] {
+        ready(())
+            .in_transaction("task", name)
+            .with_client(&client)
+            .await;
+    }
+    let [bad, good] = &sent.transactions()[..] else {
+        panic!("two transactions were sent")
+    };
+    assert_eq!(bad.release.as_deref(), Some("shop@2.3.1"));
+    assert_eq!(&*bad.environment, "staging");
+    assert_eq!(bad.dist.as_deref(), Some("build-7"));
+    assert_eq!(bad.server_name.as_deref(), Some("web-1"));
+    assert_eq!(good.release.as_deref(), Some("shop@2.3.2"));
+    assert_eq!(&*good.environment, "canary");
+    assert_eq!(good.dist.as_deref(), None);
+    assert_eq!(good.server_name.as_deref(), Some("web-2"));
+}
+
 #[tokio::test]
 async fn before_send_transaction_changes_and_drops() {
     // A test vector of the protocol: two of three are removed.

@@ -734,7 +734,7 @@ fn what_is_set_can_be_taken_back() {
             scope.set_level(Level::Error);
             scope.set_level(None);
             scope.set_user(User::default());
-            scope.set_user(None);
+            scope.remove_user();
             scope.set_request(Request::default());
             scope.set_request(None);
         });

@@ -70,7 +70,7 @@ async fn everything() {
             id: Some("7".into()),
             username: Some("jane".into()),
             email: Some("jane@example.com".into()),
-            ip_address: Some("192.0.2.1".into()),
+            ip_address: Some([192, 0, 2, 1].into()),
             other: BTreeMap::from([("plan".into(), json!("gold"))]),
         });
         scope.set_request(Request {

@@ -76,7 +76,8 @@ impl Client {
         options.validate()?;
         diagnostics::enable(options.debug);
         if options.dsn().is_some() && !options.samples() {
-            diagnostics::once(&NO_SAMPLE_RATE);
+            // Without debug mode too: it looks as if all were well.
+            diagnostics::once_in_any_case(&NO_SAMPLE_RATE, None);
         }
         let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
         let sidecar = match options.spotlight_url()? {
@@ -392,4 +393,6 @@ impl fmt::Debug for Client {
     }
 }
 
-static NO_SAMPLE_RATE: Topic = Topic::new("nothing will be sent: `traces_sample_rate` is not set");
+static NO_SAMPLE_RATE: Topic = Topic::new(
+    "nothing will be sent: neither `traces_sample_rate` (SENTRY_TRACES_SAMPLE_RATE) nor `traces_sampler` is set",
+);

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use http::Uri;
-use url::Url;
+use url::{Host, Url};
 
 use super::error::{Kind, OptionsError, redacted};
 use super::variables::{Variable, parse_switch};
@@ -102,8 +102,14 @@ impl From<String> for Spotlight {
 fn parse_url(field: &'static str, text: &str) -> Result<Uri, OptionsError> {
     let usable = Url::parse(text).ok().filter(|url| {
         let is_http = ["http", "https"].contains(&url.scheme());
+        // `1.2.3` is read as `1.2.0.3`.
+        let is_as_written = match url.host() {
+            Some(Host::Ipv4(ip)) => text.contains(&ip.to_string()),
+            _ => true,
+        };
         // They would not be sent.
-        is_http && url.username().is_empty() && url.password().is_none()
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        is_http && is_as_written && !has_user
     });
     usable
         .and_then(|url| url.as_str().parse().ok())
@@ -126,12 +132,12 @@ mod tests {
     const ENV: &str = "https://spotlight.example/stream?a=b";
 
     /// Where Spotlight is by an option and the variable.
-    fn url(option: Option<Spotlight>, variable: Option<&str>) -> String {
+    fn url(option: Option<&Spotlight>, variable: Option<&str>) -> String {
         let lookup = |name: &str| {
             assert_eq!(name, "SENTRY_SPOTLIGHT");
             variable.map(Into::into)
         };
-        match Spotlight::url_with(option.as_ref(), lookup) {
+        match Spotlight::url_with(option, lookup) {
             Ok(Some(url)) => url.to_string(),
             Ok(None) => "off".to_owned(),
             Err(error) => error.to_string(),
@@ -149,7 +155,7 @@ mod tests {
             (Some(URL.into()), URL, URL, URL, URL),
             (Some(false.into()), "off", "off", "off", "off"),
         ] {
-            let decided = |variable: Option<&str>| url(option.clone(), variable);
+            let decided = |variable: Option<&str>| url(option.as_ref(), variable);
             assert_eq!(decided(None), unset, "{option:?}");
             assert_eq!(decided(Some(ENV)), with_url, "{option:?}");
             assert_eq!(decided(Some(&format!(" {ENV}\n"))), with_url, "{option:?}");
@@ -172,10 +178,11 @@ mod tests {
             "http://",
             "http://localhost:x/stream",
             "http://user:s3cr@localhost/stream",
+            "http://10.5:8969/stream",
         ] {
             assert_eq!(url(None, Some(text)), "off", "{text}");
-            assert_eq!(url(Some(Spotlight::On), Some(text)), DEFAULT, "{text}");
-            let error = url(Some(text.into()), None);
+            assert_eq!(url(Some(&Spotlight::On), Some(text)), DEFAULT, "{text}");
+            let error = url(Some(&text.into()), None);
             let end = "is not a URL that begins with `http://` or `https://`";
             assert!(error.starts_with("spotlight = "), "{error}");
             assert!(error.ends_with(end), "{error}");

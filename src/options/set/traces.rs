@@ -12,8 +12,9 @@ impl Options {
     /// ones are only propagated. With 0 incoming traces are still recorded if their callers decided
     /// so.
     ///
-    /// A client with a DSN and neither this nor a [`traces_sampler`](Self::traces_sampler) would
-    /// never send anything, which is reported once on standard error.
+    /// A client with a DSN and neither this nor a [`traces_sampler`](Self::traces_sampler) sends
+    /// nothing but transactions that are started with a decision, which is reported once on
+    /// standard error.
     pub fn traces_sample_rate(mut self, rate: f64) -> Self {
         self.traces.sample_rate = Some(rate);
         self
