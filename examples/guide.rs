@@ -1,6 +1,6 @@
 //! The guide, one chapter after the other, each with what arrives.
 //!
-//! `cargo run --release --example guide` sends everything to a receiver in this
+//! `cargo run --example guide` sends everything to a receiver in this
 //! very process, checks it and draws it.
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]
@@ -287,10 +287,7 @@ async fn what_is_known_here(receiver: &mut Receiver) {
     async {
         taskspan::set_tag("tenant", "acme");
         taskspan::set_level(Level::Warning);
-        taskspan::set_user(User {
-            id: Some("7".to_owned()),
-            ..User::default()
-        });
+        taskspan::set_user("7");
         taskspan::set_request(Request {
             method: Some("GET".to_owned()),
             ..Request::default()

@@ -1,6 +1,6 @@
 //! A worker that takes photos from a queue, and what it looks like in Sentry.
 //!
-//! `cargo run --release --example quickstart` sends to a receiver in this very
+//! `cargo run --example quickstart` sends to a receiver in this very
 //! process, and draws what arrives. With `SENTRY_DSN` set it sends there.
 
 #![allow(clippy::print_stdout, reason = "a program that shows something")]
@@ -104,7 +104,7 @@ fn ms(milliseconds: u64) -> Duration {
 
 /// The options, and a receiver to send to where the environment names no other.
 async fn options() -> Result<(Options, Option<Receiver>)> {
-    let options = Options::from_env()?;
+    let options = Options::from_env();
     if options.dsn().is_some() {
         let rate = env::var("SENTRY_TRACES_SAMPLE_RATE").unwrap_or_default();
         let all = rate.trim().is_empty();

@@ -1,4 +1,4 @@
-//! What the SDK reports about itself, everything once: nothing, unless `debug` is on or Spotlight is used.
+//! What the SDK reports about itself, everything once: little, unless `debug` is on.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -49,7 +49,7 @@ pub(crate) fn once_because(topic: &Topic, cause: &dyn Error) {
 
 /// Reports something unless it was reported before, even if diagnostics are off.
 ///
-/// It is for what happens only with a tool for development.
+/// It is for what would go unnoticed otherwise and keeps a program from working as it was set up.
 pub(crate) fn once_in_any_case(topic: &Topic, detail: Option<&dyn Display>) {
     say(topic, detail);
 }
@@ -57,7 +57,7 @@ pub(crate) fn once_in_any_case(topic: &Topic, detail: Option<&dyn Display>) {
 #[cold]
 #[expect(
     clippy::print_stderr,
-    reason = "the user asked for it with the option `debug`, or for Spotlight"
+    reason = "the user asked for it with the option `debug`, or would look for it there"
 )]
 fn say(topic: &Topic, detail: Option<&dyn Display>) {
     if !topic.said.swap(true, Ordering::Relaxed) {

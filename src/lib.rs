@@ -12,7 +12,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // A server inside of this process. A service takes `Options::from_env()?` instead, which
+//!     // A server inside of this process. A service takes `Options::from_env()` instead, which
 //!     // sends to where SENTRY_DSN says, and nothing without it.
 //!     let receiver = Receiver::start().await?;
 //!     let options = Options::new(&receiver.dsn())?;

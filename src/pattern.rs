@@ -1,27 +1,33 @@
-//! What names and addresses are matched with.
+//! Matching names and URLs.
 
 use std::fmt;
 
 use regex::Regex;
 
-/// Matches texts that contain a text, or in which a regular expression is found.
+/// Matches names and other texts: exactly, by a part, or by a regular expression.
 ///
-/// A text has to be contained as it is, in upper and lower case, as Sentry's own
-/// options have it; an empty one is contained in every text. A regular expression
-/// is found anywhere unless it is anchored with `^` and `$`. It is one of the
-/// crate `regex`, version 1, with whichever features the program turns on there.
+/// A text matches the very same text and nothing else, in upper and lower case as it is. With
+/// [`contains`](Self::contains) it matches every text that contains it. A regular expression is
+/// found anywhere unless it is anchored with `^` and `$`. It is one of the crate `regex`, version
+/// 1, with whichever features the program turns on there.
+///
+/// Only [`trace_propagation_targets`](crate::Options::trace_propagation_targets) differs: there a
+/// text always has to be contained.
 ///
 /// ```
 /// use regex::Regex;
 /// use taskspan::Pattern;
 ///
-/// let contained = Pattern::from("health");
-/// assert!(contained.is_match("GET /healthz"));
+/// let exact = Pattern::from("GET /health");
+/// assert!(exact.is_match("GET /health"));
+/// assert!(!exact.is_match("GET /healthcare/patients"));
+///
+/// let contained = Pattern::contains("/health");
+/// assert!(contained.is_match("GET /healthcare/patients"));
 /// assert!(!contained.is_match("GET /Health"));
 ///
-/// let exact = Pattern::from(Regex::new("^GET /health$")?);
-/// assert!(exact.is_match("GET /health"));
-/// assert!(!exact.is_match("GET /healthz"));
+/// let regex = Pattern::from(Regex::new("^(GET|HEAD) /health$")?);
+/// assert!(regex.is_match("HEAD /health"));
 /// # Ok::<(), regex::Error>(())
 /// ```
 #[derive(Clone)]
@@ -31,16 +37,33 @@ pub struct Pattern {
 
 #[derive(Clone)]
 enum Kind {
+    Exact(String),
     Contains(String),
     Regex(Regex),
 }
 
 impl Pattern {
+    /// Matches every text that contains `part`. An empty part is contained in every text.
+    pub fn contains(part: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Contains(part.into()),
+        }
+    }
+
     /// Whether it matches this text.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.kind {
+            Kind::Exact(whole) => text == whole,
             Kind::Contains(part) => text.contains(part.as_str()),
             Kind::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    /// Whether it matches this text or a part of it.
+    pub(crate) fn is_found_in(&self, text: &str) -> bool {
+        match &self.kind {
+            Kind::Exact(part) => text.contains(part.as_str()),
+            Kind::Contains(_) | Kind::Regex(_) => self.is_match(text),
         }
     }
 }
@@ -54,7 +77,7 @@ impl From<&str> for Pattern {
 impl From<String> for Pattern {
     fn from(text: String) -> Self {
         Self {
-            kind: Kind::Contains(text),
+            kind: Kind::Exact(text),
         }
     }
 }
@@ -70,7 +93,8 @@ impl From<Regex> for Pattern {
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Contains(part) => part.fmt(f),
+            Kind::Exact(text) => text.fmt(f),
+            Kind::Contains(part) => write!(f, "contains {part:?}"),
             Kind::Regex(regex) => write!(f, "/{regex}/"),
         }
     }
@@ -81,19 +105,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_contained_and_a_regular_expression_found() {
+    fn a_text_is_exact_unless_it_says_otherwise() {
         let regex = |text| Pattern::from(Regex::new(text).unwrap());
         let table = [
-            (Pattern::from("items"), "GET /items/7", true),
-            (Pattern::from("Items"), "GET /items/7", false),
-            (Pattern::from("."), "GET /items/7", false),
-            (Pattern::from(""), "", true),
-            (regex("items/[0-9]"), "GET /items/7", true),
-            (regex("^items"), "GET /items/7", false),
-            (regex("(?i)ITEMS"), "GET /items/7", true),
+            (Pattern::from("GET /health"), "GET /health", true, true),
+            (Pattern::from("GET /health"), "GET /healthz", false, true),
+            (Pattern::from("GET /health"), "get /health", false, false),
+            (Pattern::from("."), "GET", false, false),
+            (Pattern::from(""), "", true, true),
+            (Pattern::from(""), "GET", false, true),
+            (Pattern::contains("items"), "GET /items/7", true, true),
+            (Pattern::contains("Items"), "GET /items/7", false, false),
+            (Pattern::contains("."), "GET /items/7", false, false),
+            (Pattern::contains(""), "GET", true, true),
+            (regex("items/[0-9]"), "GET /items/7", true, true),
+            (regex("^items"), "GET /items/7", false, false),
+            (regex("(?i)ITEMS"), "GET /items/7", true, true),
         ];
-        for (pattern, text, matches) in table {
+        for (pattern, text, matches, is_found) in table {
             assert_eq!(pattern.is_match(text), matches, "{pattern:?} {text}");
+            assert_eq!(pattern.is_found_in(text), is_found, "{pattern:?} {text}");
         }
     }
 }

@@ -36,6 +36,51 @@ async fn event_processors_change_and_drop() {
     assert!(one(drop, &whole("event_processor")).await.is_empty());
 }
 
+/// Servers used to remove them, and to report each transaction.
+#[tokio::test]
+async fn what_servers_would_remove_of_a_callback_is_put_right() {
+    let options = Options::default()
+        .traces_sample_rate(1.0)
+        .release("shop@2.3.1")
+        .environment("staging")
+        .dist("build-7")
+        .server_name("web-1")
+        .before_send_transaction(|mut transaction| {
+            let (release, environment) = match &*transaction.name {
+                "bad" => ("latest", "a\\b"),
+                _ => ("shop@2.3.2", "canary"),
+            };
+            transaction.release = Some(release.into());
+            transaction.environment = environment.into();
+            if transaction.name == "bad" {
+                transaction.dist = Some("a b".into());
+                transaction.server_name = Some("a\0".into());
+            } else {
+                transaction.dist = None;
+                transaction.server_name = Some("web-2".into());
+            }
+            ready(Some(transaction))
+        });
+    let (client, sent) = taskspan::test::client(options);
+    for name in ["bad", "good"] {
+        ready(())
+            .in_transaction("task", name)
+            .with_client(&client)
+            .await;
+    }
+    let [bad, good] = &sent.transactions()[..] else {
+        panic!("two transactions were sent")
+    };
+    assert_eq!(bad.release.as_deref(), Some("shop@2.3.1"));
+    assert_eq!(&*bad.environment, "staging");
+    assert_eq!(bad.dist.as_deref(), Some("build-7"));
+    assert_eq!(bad.server_name.as_deref(), Some("web-1"));
+    assert_eq!(good.release.as_deref(), Some("shop@2.3.2"));
+    assert_eq!(&*good.environment, "canary");
+    assert_eq!(good.dist.as_deref(), None);
+    assert_eq!(good.server_name.as_deref(), Some("web-2"));
+}
+
 #[tokio::test]
 async fn before_send_transaction_changes_and_drops() {
     // A test vector of the protocol: two of three are removed.
@@ -60,9 +105,12 @@ async fn before_send_span_changes_every_span_below_the_root() {
 
 #[tokio::test]
 async fn transactions_are_ignored_by_their_names() {
-    let table: [(Vec<Pattern>, bool); 5] = [
+    let table: [(Vec<Pattern>, bool); 8] = [
         (vec!["t".into()], true),
         (vec!["T".into()], false),
+        (vec!["".into()], false),
+        (vec![Pattern::contains("t")], true),
+        (vec![Pattern::contains("tt")], false),
         (vec!["x".into(), Regex::new("^t$").unwrap().into()], true),
         (vec![Regex::new("^tt").unwrap().into()], false),
         (vec![], false),
@@ -74,6 +122,33 @@ async fn transactions_are_ignored_by_their_names() {
         let left = one(|options| options.ignore_transactions(patterns), lost).await;
         assert_eq!(left.is_empty(), ignored, "{shown}");
     }
+}
+
+/// `GET /health` used to drop `GET /healthcare/patients` as well.
+#[tokio::test]
+async fn a_text_is_the_whole_name_in_every_filter() {
+    let options = Options::default()
+        .traces_sample_rate(1.0)
+        .ignore_transactions(["GET /health"])
+        .ignore_spans([
+            SpanRule::from("PING"),
+            SpanRule::new().op("cache"),
+            SpanRule::new().attribute("system", "post"),
+        ]);
+    let (client, sent) = taskspan::test::client(options);
+    for name in ["GET /health", "GET /healthcare/patients"] {
+        async {
+            taskspan::span("db.query", "PING").in_scope(|_| ());
+            taskspan::span("db.query", "SHOPPING").in_scope(|_| ());
+            taskspan::span("cache.get", "k").in_scope(|_| ());
+            taskspan::span("db.query", "q").in_scope(|span| span.set_data("system", "postgresql"));
+        }
+        .in_transaction("http.server", name)
+        .with_client(&client)
+        .await;
+    }
+    let tree = "http.server GET /healthcare/patients (ok)\n  db.query SHOPPING (ok)\n  cache.get k (ok)\n  db.query q (ok)\n";
+    assert_eq!(sent.tree(), tree);
 }
 
 #[tokio::test]
@@ -123,15 +198,23 @@ async fn status_codes_are_ignored_by_the_data_of_the_root() {
 async fn spans_are_ignored_by_rules() {
     let regex = |text| Regex::new(text).unwrap();
     let new = SpanRule::new;
-    let table: [(Vec<SpanRule>, &[&str]); 12] = [
-        (vec!["SELECT".into()], &["outer", "inner"]),
-        (vec!["select".into()], &ALL),
+    let table: [(Vec<SpanRule>, &[&str]); 14] = [
+        (vec!["SELECT 1".into()], &["outer", "inner"]),
+        (vec!["SELECT".into()], &ALL),
+        (vec!["select 1".into()], &ALL),
         (vec![regex("^(outer|inner)$").into()], &["SELECT 1"]),
-        (vec![Pattern::from("e").into()], &["SELECT 1"]),
-        (vec!["SELECT".into(), "inner".to_owned().into()], &["outer"]),
-        (vec![new().op("cache")], &["SELECT 1", "outer"]),
-        (vec![new().op("cache").name("outer")], &ALL),
-        (vec![new().attribute("system", "post")], &["outer", "inner"]),
+        (vec![Pattern::contains("e").into()], &["SELECT 1"]),
+        (
+            vec!["SELECT 1".into(), "inner".to_owned().into()],
+            &["outer"],
+        ),
+        (vec![new().op("cache.get")], &["SELECT 1", "outer"]),
+        (vec![new().op("cache")], &ALL),
+        (vec![new().op("cache.get").name("outer")], &ALL),
+        (
+            vec![new().attribute("system", Pattern::contains("post"))],
+            &["outer", "inner"],
+        ),
         (
             vec![new().attribute("tenant", "acme")],
             &["SELECT 1", "outer"],
@@ -180,7 +263,7 @@ async fn spans_are_ignored_by_rules() {
 #[tokio::test]
 async fn what_was_below_an_ignored_span_moves_up() {
     let options = Options::default().traces_sample_rate(1.0);
-    let (client, sent) = taskspan::test::client(options.ignore_spans(["-"]));
+    let (client, sent) = taskspan::test::client(options.ignore_spans([Pattern::contains("-")]));
     let span = |name: &'static str| taskspan::span("op", name);
     async {
         span("a").in_scope(|_| {

@@ -437,7 +437,7 @@ fn the_variable_is_read_and_failures_are_said_once() {
             "unset",
             "enabled",
             0,
-            Some(r#"gets nothing: SENTRY_SPOTLIGHT = "enabled" is not a URL that begins with"#),
+            Some(r#"ignored: SENTRY_SPOTLIGHT = "enabled" is not a URL that begins with"#),
         ),
     ] {
         let before = spotlight.counts().transactions;

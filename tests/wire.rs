@@ -1,10 +1,9 @@
 //! What is sent, to the letter: payload, envelope header, tags and scope data.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-#![allow(dead_code, reason = "not all of the checker is used here")]
 
-#[path = "support/checker.rs"]
-mod checker;
+#[path = "support/envelope.rs"]
+mod envelope;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -23,7 +22,7 @@ use taskspan::{
 use tokio::sync::{Barrier, oneshot};
 use tokio::task;
 
-use crate::checker::{bytes_of, read_envelope};
+use crate::envelope::{bytes_of, read_envelope};
 
 const DSN: &str = "https://0123456789abcdef0123456789abcdef:secret@o17.ingest.de.sentry.io/4501";
 
@@ -422,7 +421,7 @@ fn tags_that_do_not_fit_are_kept_whole_in_the_data() {
     assert_eq!(payload["tags"], tags);
     assert_eq!(*trace_data(&payload), data);
     for (span, (key, value)) in payload["spans"].as_array().unwrap().iter().zip(set) {
-        let kept = data.get(key).map(|_| json!({ key: value }));
+        let kept = data.get(key).cloned().map(|_| json!({ key: value }));
         assert_eq!(span.get("data"), kept.as_ref(), "{key}");
     }
     // On the scope it is the same.
@@ -735,7 +734,7 @@ fn what_is_set_can_be_taken_back() {
             scope.set_level(Level::Error);
             scope.set_level(None);
             scope.set_user(User::default());
-            scope.set_user(None);
+            scope.remove_user();
             scope.set_request(Request::default());
             scope.set_request(None);
         });

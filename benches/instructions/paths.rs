@@ -28,6 +28,8 @@ pub(crate) struct Path {
     pub(crate) name: &'static str,
     /// The number of instructions to get down to.
     pub(crate) budget: Option<f64>,
+    /// How often it is taken: with no more spans than a transaction may have.
+    pub(crate) times: u32,
     sampled: bool,
     taskspan: Work,
     fastrace: Option<Work>,
@@ -36,8 +38,8 @@ pub(crate) struct Path {
 /// What one crate does for a row.
 struct Work {
     /// Runs a function in a client, a transaction, or whatever else the path needs around it.
-    within: fn(sampled: bool, fn(u32)),
-    /// Takes the path this many times.
+    within: fn(sampled: bool, Repeat),
+    /// Takes the path so many times.
     run: fn(u32),
 }
 
@@ -48,8 +50,15 @@ pub(crate) enum Crate {
     Fastrace,
 }
 
-/// How often a path is taken: no more than the number of spans that a transaction may have.
-pub(crate) const TIMES: u32 = 500;
+/// Takes a path `times` times.
+#[derive(Clone, Copy)]
+struct Repeat {
+    run: fn(u32),
+    times: u32,
+}
+
+/// How often most paths are taken.
+const TIMES: u32 = 500;
 
 impl Path {
     fn work(&self, of: Crate) -> Option<&Work> {
@@ -84,13 +93,17 @@ pub(crate) fn run(of: &str, name: &str) {
     let path = path.expect("the name comes from the list");
     let work = Crate::from_name(of).and_then(|of| path.work(of));
     let work = work.expect("only what a crate has is counted");
-    (work.within)(path.sampled, work.run);
+    let repeat = Repeat {
+        run: work.run,
+        times: path.times,
+    };
+    (work.within)(path.sampled, repeat);
 }
 
-fn within_transaction(sampled: bool, run: fn(u32)) {
+fn within_transaction(sampled: bool, path: Repeat) {
     let (client, sent) = taskspan::test::client(options(sampled));
     for take in [warm_up, measured] {
-        let work = async { take(run) };
+        let work = async { take(path) };
         poll_once(work.in_transaction("bench", "bench").with_client(&client));
         drop(sent.take());
     }
@@ -102,14 +115,14 @@ fn options(sampled: bool) -> Options {
     options.traces_sample_rate(if sampled { 1.0 } else { 0.0 })
 }
 
-fn warm_up(run: fn(u32)) {
-    run(TIMES);
+fn warm_up(path: Repeat) {
+    (path.run)(path.times);
 }
 
 /// The function in which instructions are counted, by its name.
 #[inline(never)]
-fn measured(run: fn(u32)) {
-    run(TIMES);
+fn measured(path: Repeat) {
+    (path.run)(path.times);
 }
 
 fn poll_once(future: impl Future) {

@@ -10,13 +10,12 @@ use super::error::InitError;
 use crate::clock;
 use crate::diagnostics::{self, Topic};
 use crate::export;
-use crate::filter::{Build, Filters};
-use crate::hooks::{BeforeBreadcrumb, Sampler};
-use crate::http::HttpConfig;
-use crate::options::{Options, OptionsError, default_contexts};
+use crate::filter::Build;
+use crate::hooks::Sampler;
+use crate::options::{Options, OptionsError, Settings};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
-use crate::record::{BufferPool, Item, SPAN_LIMIT, Segment};
+use crate::record::{Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
 use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
@@ -43,30 +42,11 @@ pub struct Client {
 }
 
 struct Inner {
-    sample_rate: Option<f64>,
-    sampler: Option<Sampler>,
-    propagation: Policy,
+    settings: Arc<Settings>,
     /// The trace that the process is part of from its start.
     trace_at_start: Option<Arc<PropagationContext>>,
     /// The trace of whatever happens outside of any other, once somebody asks.
     trace_of_process: OnceLock<Arc<PropagationContext>>,
-    max_breadcrumbs: usize,
-    before_breadcrumb: Option<BeforeBreadcrumb>,
-    #[cfg_attr(
-        not(any(feature = "_http-server", feature = "process")),
-        expect(dead_code)
-    )]
-    sends_default_pii: bool,
-    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
-    traces_options_requests: bool,
-    #[cfg_attr(not(feature = "axum"), expect(dead_code))]
-    max_request_body_size: usize,
-    max_spans: u32,
-    #[cfg(feature = "_call-sites")]
-    call_site_threshold: Option<Duration>,
-    filters: Filters,
-    identity: Identity,
-    buffers: BufferPool,
     delivery: Delivery,
     /// Who is shown everything, whatever else becomes of it.
     sidecar: Option<Arc<Sidecar>>,
@@ -95,16 +75,16 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, InitError> {
         options.validate()?;
         diagnostics::enable(options.debug);
-        let samples = options.sample_rate().is_some() || options.sampler().is_some();
-        if options.dsn.is_some() && !samples {
-            diagnostics::once(&NO_SAMPLE_RATE);
+        if options.dsn().is_some() && !options.samples() {
+            // Without debug mode too: it looks as if all were well.
+            diagnostics::once_in_any_case(&NO_SAMPLE_RATE, None);
         }
         let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
         let sidecar = match options.spotlight_url()? {
             None => None,
             Some(url) => Some(Arc::new(Sidecar::new(url, &runtime()?))),
         };
-        let delivery = match &options.dsn {
+        let delivery = match options.dsn() {
             None => Delivery::Disabled,
             Some(dsn) => {
                 let config = config(&options, dsn, sidecar.clone())?;
@@ -115,37 +95,22 @@ impl Client {
     }
 
     fn with_delivery(options: &Options, delivery: Delivery, sidecar: Option<Arc<Sidecar>>) -> Self {
-        let identity = match (&delivery, &sidecar) {
-            (Delivery::Disabled, None) => Identity::default(),
-            _ => {
-                clock::calibrate();
-                Identity::of(options)
-            }
-        };
-        let propagation = options.propagation();
+        let mut settings = Settings::of(options);
+        match (&delivery, &sidecar) {
+            // Its traces say nothing of the program to other processes.
+            (Delivery::Disabled, None) => settings.identity = Identity::default(),
+            _ => clock::calibrate(),
+        }
         let incoming = match (&delivery, &sidecar) {
             (Delivery::Server(_), _) | (_, Some(_)) => IncomingTrace::from_env(),
             // Tests and disabled clients are part of nothing.
             _ => IncomingTrace::default(),
         };
-        let at_start = PropagationContext::continuing(&incoming, &propagation);
+        let at_start = PropagationContext::continuing(&incoming, &settings.propagation);
         let inner = Inner {
-            sample_rate: options.sample_rate(),
-            sampler: options.sampler().cloned(),
-            propagation,
+            settings: Arc::new(settings),
             trace_at_start: at_start.map(Arc::new),
             trace_of_process: OnceLock::new(),
-            max_breadcrumbs: options.max_breadcrumbs,
-            before_breadcrumb: options.before_breadcrumb.clone(),
-            sends_default_pii: options.send_default_pii,
-            traces_options_requests: options.traces_options_requests(),
-            max_request_body_size: options.max_request_body_size,
-            max_spans: u32::try_from(options.max_spans).unwrap_or(u32::MAX),
-            #[cfg(feature = "_call-sites")]
-            call_site_threshold: options.call_site_threshold,
-            filters: options.filters.clone(),
-            identity,
-            buffers: BufferPool::default(),
             delivery,
             sidecar,
         };
@@ -241,13 +206,18 @@ impl Client {
         }
     }
 
+    /// What the options came to.
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.inner.settings
+    }
+
     /// The rate that holds where no sampler decides.
     pub(crate) fn sample_rate(&self) -> Option<f64> {
-        self.inner.sample_rate
+        self.settings().sample_rate
     }
 
     pub(crate) fn sampler(&self) -> Option<&Sampler> {
-        self.inner.sampler.as_ref()
+        self.settings().sampler.as_ref()
     }
 
     /// How often the sample rate is to be halved, because what is sampled can't be delivered.
@@ -259,7 +229,7 @@ impl Client {
     }
 
     pub(crate) fn propagation(&self) -> &Policy {
-        &self.inner.propagation
+        &self.settings().propagation
     }
 
     /// The trace that the process is part of from its start, if it is of any.
@@ -278,31 +248,24 @@ impl Client {
     /// How many bytes of a request's body integrations may send.
     #[cfg(feature = "axum")]
     pub(crate) fn max_request_body_size(&self) -> usize {
-        match self.inner.sends_default_pii {
-            true => self.inner.max_request_body_size,
-            false => 0,
-        }
+        self.settings().max_request_body_size
     }
 
     /// Whether requests with the method `OPTIONS` are transactions.
     #[cfg(feature = "_http-server")]
     pub(crate) fn traces_options_requests(&self) -> bool {
-        self.inner.traces_options_requests
+        self.settings().trace_options_requests
     }
 
     /// Whether integrations may send personal data.
     #[cfg(any(feature = "_http-server", feature = "process"))]
     pub(crate) fn sends_default_pii(&self) -> bool {
-        self.inner.sends_default_pii
-    }
-
-    pub(crate) fn max_breadcrumbs(&self) -> usize {
-        self.inner.max_breadcrumbs
+        self.settings().pii
     }
 
     /// What the user's callback leaves of a breadcrumb.
     pub(crate) fn before_breadcrumb(&self, breadcrumb: Breadcrumb) -> Option<Breadcrumb> {
-        match &self.inner.before_breadcrumb {
+        match &self.settings().before_breadcrumb {
             Some(callback) => callback.change(breadcrumb),
             None => Some(breadcrumb),
         }
@@ -311,34 +274,17 @@ impl Client {
     /// From which duration on calls say where in the code they were made.
     #[cfg(feature = "_call-sites")]
     pub(crate) fn call_site_threshold(&self) -> Option<Duration> {
-        self.inner.call_site_threshold
+        self.settings().call_site_threshold
     }
 
     /// How many spans of a transaction are recorded below its root: more than are sent, where
     /// some of them are left out.
     pub(crate) fn max_spans(&self) -> u32 {
-        let factor = match self.inner.filters.min_span_duration {
-            Duration::ZERO => 1,
-            _ => RECORDED_FOR_EACH_SENT,
-        };
-        self.inner.max_spans.saturating_mul(factor)
-    }
-
-    /// How many spans of a transaction are sent below its root.
-    pub(crate) fn max_sent_spans(&self) -> u32 {
-        self.inner.max_spans
-    }
-
-    pub(crate) fn filters(&self) -> &Filters {
-        &self.inner.filters
+        self.settings().max_spans
     }
 
     pub(crate) fn identity(&self) -> &Identity {
-        &self.inner.identity
-    }
-
-    pub(crate) fn buffers(&self) -> &BufferPool {
-        &self.inner.buffers
+        &self.settings().identity
     }
 
     /// Takes something finished. Never blocks.
@@ -368,7 +314,7 @@ impl Client {
         let Item::Transaction(segment) = item;
         Box::new(Pending {
             segment,
-            client: self.clone(),
+            settings: Arc::clone(self.settings()),
         })
     }
 
@@ -403,15 +349,7 @@ fn config(
     sidecar: Option<Arc<Sidecar>>,
 ) -> Result<Config, OptionsError> {
     Ok(Config {
-        http: HttpConfig {
-            endpoint: dsn.envelope_url().clone(),
-            auth: Some(dsn.auth_header().clone()),
-            compression: options.compression,
-            request_timeout: options.request_timeout,
-            proxy: options.proxy(dsn.envelope_url())?,
-            tls: options.tls()?,
-            keep_alive: options.keep_alive,
-        },
+        http: options.http(dsn)?,
         send_client_reports: options.send_client_reports,
         queue_bytes: options.queue_bytes,
         queue_items: options.queue_items,
@@ -424,7 +362,7 @@ fn config(
 /// A segment that waits to be delivered, and what it is built with.
 struct Pending {
     segment: Box<Segment>,
-    client: Client,
+    settings: Arc<Settings>,
 }
 
 impl Payload for Pending {
@@ -441,24 +379,9 @@ impl Payload for Pending {
     }
 
     fn build(self: Box<Self>) -> Build {
-        let assembly = export::transaction(*self.segment, &self.client);
-        let filters = self.client.filters();
+        let assembly = export::transaction(*self.segment, &self.settings);
+        let filters = &self.settings.filters;
         filters.apply(assembly.transaction, &assembly.processors, assembly.removed)
-    }
-}
-
-impl Identity {
-    fn of(options: &Options) -> Self {
-        Self {
-            release: options.release.clone(),
-            dist: options.dist.clone(),
-            environment: Arc::clone(&options.environment),
-            server_name: options.effective_server_name(),
-            public_key: options.dsn.as_ref().map(|dsn| dsn.public_key().into()),
-            org_id: options.effective_org_id().map(|id| id.to_string().into()),
-            contexts: default_contexts(),
-            sdk: Arc::default(),
-        }
     }
 }
 
@@ -470,7 +393,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How many spans are recorded for each that may be sent, where short ones are left out.
-const RECORDED_FOR_EACH_SENT: u32 = 10;
-
-static NO_SAMPLE_RATE: Topic = Topic::new("nothing will be sent: `traces_sample_rate` is not set");
+static NO_SAMPLE_RATE: Topic = Topic::new(
+    "nothing will be sent: neither `traces_sample_rate` (SENTRY_TRACES_SAMPLE_RATE) nor `traces_sampler` is set",
+);

@@ -20,7 +20,7 @@ use crate::options::Options;
 /// use taskspan::Options;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // Without a DSN nothing is sent. Most programs take `Options::from_env()?`.
+/// // Without a DSN nothing is sent. Most programs take `Options::from_env()`.
 /// let client = taskspan::init(Options::default().traces_sample_rate(1.0))?;
 /// assert!(!client.is_enabled());
 ///

@@ -1,4 +1,4 @@
-//! Spans that nobody wants.
+//! Rules for ignoring spans.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -9,18 +9,20 @@ use serde_json::Value;
 use crate::pattern::Pattern;
 use crate::protocol::{Data, DiscardReason, Transaction};
 
-/// Says which spans to ignore: those for which all that it names holds.
+/// A rule for ignoring spans; a span matches if every condition holds.
 ///
-/// A text, a [`Pattern`] or a regular expression is a rule about the name of a
-/// span, which is what `in_span` has as its second argument, and the name of
-/// the transaction for a root. A rule that names nothing matches nothing.
+/// A text, a [`Pattern`] or a regular expression is a condition on the name of a span, which is the
+/// second argument of `in_span`, and the name of the transaction for a root. As everywhere in the
+/// filters a text has to be the whole name: [`Pattern::contains`] takes a part of it. A rule
+/// without conditions matches nothing.
 ///
 /// ```
-/// use taskspan::SpanRule;
+/// use taskspan::{Pattern, SpanRule};
 ///
 /// let heartbeats = SpanRule::from("heartbeat");
+/// let pings = SpanRule::from(Pattern::contains("PING"));
 /// let cached = SpanRule::new().op("cache.get").attribute_eq("cache.hit", true);
-/// # let _ = taskspan::Options::default().ignore_spans([heartbeats, cached]);
+/// # let _ = taskspan::Options::default().ignore_spans([heartbeats, pings, cached]);
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a rule does nothing until it is given to `Options::ignore_spans`"]
@@ -46,7 +48,7 @@ struct Subject<'a> {
 }
 
 impl SpanRule {
-    /// A rule that names nothing yet.
+    /// A rule without conditions.
     pub fn new() -> Self {
         Self::default()
     }
@@ -65,7 +67,7 @@ impl SpanRule {
 
     /// An attribute has to be a text that matches.
     ///
-    /// Attributes are what was set as data, and as a tag where there is no such data.
+    /// Attributes are looked up in the data of the span, and then in its tags.
     pub fn attribute(
         mut self,
         key: impl Into<Cow<'static, str>>,
@@ -76,7 +78,7 @@ impl SpanRule {
         self
     }
 
-    /// An attribute has to have this very value: a number, a truth value, a list or a text.
+    /// An attribute has to have exactly this value: a number, a boolean, a list or a text.
     pub fn attribute_eq(
         mut self,
         key: impl Into<Cow<'static, str>>,
@@ -116,14 +118,13 @@ impl Expected {
 impl Subject<'_> {
     fn attribute(&self, key: &str) -> Option<Value> {
         let tag = || Some(Value::from(self.tags.get(key)?.as_str()));
-        self.data.get(key).or_else(tag)
+        self.data.get(key).cloned().or_else(tag)
     }
 }
 
-/// Takes out of a transaction what one of the rules matches, and returns how many spans that were.
+/// Removes from a transaction the spans that one of the rules matches, and returns their number.
 ///
-/// What was below such a span moves up. Where the root matches, nothing is sent
-/// at all, which is the error.
+/// Their children move up. If the root matches, nothing is sent at all, which is the error.
 pub(crate) fn remove(
     rules: &[SpanRule],
     transaction: &mut Transaction,

@@ -69,18 +69,12 @@ fn variables() {
                 "SENTRY_TRACES_SAMPLE_RATE",
                 "SENTRY_DEBUG",
             ];
+            let defaults = format!("{:?}", Options::disabled());
             let mut accepted = 0;
             for name in names {
-                match Options::from_vars(|asked| (asked == name).then(|| text.into())) {
-                    Ok(options) => {
-                        assert_eq!(options.validate(), Ok(()));
-                        accepted += 1;
-                    }
-                    Err(error) => {
-                        assert_eq!(error.field(), name);
-                        assert!(error.value().chars().count() <= 101, "{error}");
-                    }
-                }
+                let options = Options::from_vars(|asked| (asked == name).then(|| text.into()));
+                assert_eq!(options.validate(), Ok(()));
+                accepted += usize::from(format!("{options:?}") != defaults);
             }
             accepted > 0
         }),

@@ -1,14 +1,23 @@
-//! What the program's own code cannot change, and what of its changes servers would refuse.
+//! What a callback cannot change, and what of its changes servers would refuse.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
+use std::sync::Arc;
 
-use crate::protocol::{EventId, Span, SpanId, TraceId, Transaction, fields, tags, valid};
+use crate::diagnostics::{self, Topic};
+use crate::protocol::{
+    EventId, Refusal, Span, SpanId, TraceId, Transaction, check_dist, check_environment,
+    check_release, check_server_name, fields, tags, valid,
+};
 
 /// The place of a transaction in its trace, and the tree in it, before the program's code ran.
 pub(crate) struct Original {
     event_id: EventId,
     platform: &'static str,
+    release: Option<Arc<str>>,
+    environment: Arc<str>,
+    dist: Option<Arc<str>>,
+    server_name: Option<Arc<str>>,
     trace_id: TraceId,
     span_id: SpanId,
     parent_span_id: Option<SpanId>,
@@ -30,6 +39,10 @@ impl Original {
         Self {
             event_id: transaction.event_id,
             platform: transaction.platform,
+            release: transaction.release.clone(),
+            environment: Arc::clone(&transaction.environment),
+            dist: transaction.dist.clone(),
+            server_name: transaction.server_name.clone(),
             trace_id: trace.trace_id,
             span_id: trace.span_id,
             parent_span_id: trace.parent_span_id,
@@ -43,6 +56,18 @@ impl Original {
     pub(crate) fn restore(&self, transaction: &mut Transaction) -> u64 {
         transaction.event_id = self.event_id;
         transaction.platform = self.platform;
+        if is_refused(transaction.release.as_deref(), check_release) {
+            transaction.release.clone_from(&self.release);
+        }
+        if is_refused(Some(&transaction.environment), check_environment) {
+            transaction.environment = Arc::clone(&self.environment);
+        }
+        if is_refused(transaction.dist.as_deref(), check_dist) {
+            transaction.dist.clone_from(&self.dist);
+        }
+        if is_refused(transaction.server_name.as_deref(), check_server_name) {
+            transaction.server_name.clone_from(&self.server_name);
+        }
         transaction.name = fields::name(mem::take(&mut transaction.name));
         transaction.timestamp = transaction.timestamp.max(transaction.start_timestamp);
         if let Some(user) = &mut transaction.user {
@@ -112,9 +137,22 @@ impl OriginalSpan {
     }
 }
 
+/// Whether servers would remove a text, which is reported.
+fn is_refused(text: Option<&str>, rule: fn(&str) -> Result<(), Refusal>) -> bool {
+    let (Some(text), Some(Err(refusal))) = (text, text.map(rule)) else {
+        return false;
+    };
+    diagnostics::once_with(&REFUSED, &format_args!("{text:?} {refusal}"));
+    true
+}
+
 fn make_valid(span: &mut Span) {
     span.timestamp = span.timestamp.max(span.start_timestamp);
     span.op = fields::op(mem::take(&mut span.op));
     span.origin = fields::origin(mem::take(&mut span.origin));
     tags::make_valid(&mut span.tags, &mut span.data);
 }
+
+static REFUSED: Topic = Topic::new(
+    "a callback set a release, environment, dist or server name that servers refuse: the client's own is sent",
+);

@@ -11,6 +11,7 @@ use http::header::{
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioTimer;
 use tokio::time;
@@ -89,7 +90,8 @@ impl HttpClient {
                 (Failure::Connect, Some(cause)) => {
                     diagnostics::once_because(&UNREACHABLE, cause);
                 }
-                _ => {}
+                (Failure::Connect, None) => diagnostics::once(&UNREACHABLE),
+                (Failure::Exchange, _) => {}
             }
             unanswered.failure
         })
@@ -102,10 +104,16 @@ impl HttpClient {
         *request.uri_mut() = self.endpoint;
         *request.headers_mut() = self.headers;
 
-        let deadline = time::Instant::now() + self.timeout;
+        let deadline = time::Instant::now() + self.timeout.min(LONGEST_TIMEOUT);
+        let connection = capture_connection(&mut request);
         let response = time::timeout_at(deadline, self.connections.request(request)).await;
+        let late = |_| match *connection.connection_metadata() {
+            Some(_) => Failure::Timeout,
+            // A look-up, a handshake or a proxy that stalls: nothing was sent.
+            None => Failure::Connect,
+        };
         let (head, body) = response
-            .map_err(|_| Failure::Timeout)?
+            .map_err(late)?
             .map_err(Unanswered::because)?
             .into_parts();
         // The status says it all; reading on only gives the connection back to the pool.
@@ -193,6 +201,8 @@ pub(crate) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long connections are kept that are to be kept.
 const KEPT_ALIVE: Duration = Duration::from_secs(90);
 const LONGEST_ANSWER: usize = 64 * 1024;
+/// Longer than anybody waits, and short enough to calculate with.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 static NO_ANSWER: Topic = Topic::new("the server does not answer in time, and will be tried again");
 static UNREACHABLE: Topic = Topic::new("the server cannot be reached, and will be tried again");

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::config::HttpConfig;
@@ -31,6 +32,8 @@ pub(crate) struct Stream {
     io: Box<dyn Io>,
     /// Whether a proxy reads the requests, which then name the whole URL.
     proxied: bool,
+    /// How many bytes were read since something was written.
+    unasked: usize,
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
@@ -43,6 +46,10 @@ impl<T: Read + Write + Connection + Send + Unpin> Io for T {}
 impl Connector {
     /// Loads the platform's certificates if there is TLS on the way.
     pub(crate) fn of(config: &HttpConfig) -> io::Result<Self> {
+        Ok(Self::way(config)?.within(CONNECT_TIMEOUT.min(config.request_timeout)))
+    }
+
+    fn way(config: &HttpConfig) -> io::Result<Self> {
         let tcp = Self::new(tcp(config));
         if !config.needs_tls() {
             return Ok(match &config.proxy {
@@ -84,8 +91,20 @@ impl Connector {
                 Ok(Stream {
                     io: Box::new(io),
                     proxied: false,
+                    unasked: 0,
                 })
             })
+        };
+        Self {
+            connect: Arc::new(connect),
+        }
+    }
+
+    /// Gives up connections that take longer to be made, whatever it is that stalls.
+    fn within(self, limit: Duration) -> Self {
+        let connect = move |uri| -> Connecting {
+            let connecting = timeout(limit, (self.connect)(uri));
+            Box::pin(async move { connecting.await? })
         };
         Self {
             connect: Arc::new(connect),
@@ -146,9 +165,19 @@ impl Read for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        if self.unasked > LONGEST_UNASKED {
+            return Poll::Ready(Err(io::Error::other("the server answers without end")));
+        }
+        // Read into a buffer of its own, as the cursor doesn't say how much came.
+        let mut bytes = [0; LONGEST_READ];
+        let length = bytes.len().min(buffer.remaining());
+        let mut read = ReadBuf::new(&mut bytes[..length]);
+        ready!(Pin::new(&mut self.io).poll_read(context, read.unfilled()))?;
+        self.unasked += read.filled().len();
+        buffer.put_slice(read.filled());
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -158,6 +187,7 @@ impl Write for Stream {
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.unasked = 0;
         Pin::new(&mut self.io).poll_write(context, buffer)
     }
 
@@ -178,6 +208,7 @@ impl Write for Stream {
         context: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.unasked = 0;
         Pin::new(&mut self.io).poll_write_vectored(context, buffers)
     }
 }
@@ -195,6 +226,11 @@ fn tcp(config: &HttpConfig) -> HttpConnector {
     tcp
 }
 
+/// How much is read at once. Answers are short.
+const LONGEST_READ: usize = 4 * 1024;
+/// How much a server may answer to what was written: some headers and a little text. What sends
+/// more, such as provisional answers without end, would take all of a processor.
+const LONGEST_UNASKED: usize = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(45);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);

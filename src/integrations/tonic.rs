@@ -14,10 +14,7 @@ use crate::span::Span;
 /// `shop.Carts/Add`. Their status is that of the call. Calls of methods that the server does not
 /// have are named `/{*path}`, all of them.
 ///
-/// ```
-/// let server = tonic::transport::Server::builder().layer(taskspan::tonic::server_layer());
-/// # drop(server);
-/// ```
+#[cfg_attr(not(doctest), doc = include_str!("examples/tonic_server.md"))]
 pub fn server_layer() -> ServerLayer {
     ServerLayer::of(&GRPC)
 }
@@ -29,17 +26,7 @@ pub fn server_layer() -> ServerLayer {
 /// `shop.Carts/Add`. Their status is that of the call, `internal_error` if the server can't be
 /// reached, and `cancelled` if a stream is dropped before its end.
 ///
-/// ```
-/// use tonic::transport::Channel;
-/// use tower::ServiceBuilder;
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let channel = Channel::from_static("http://[::1]:50051").connect_lazy();
-/// let channel = ServiceBuilder::new().layer(taskspan::tonic::client_layer()).service(channel);
-/// // Then as before: let client = CartsClient::new(channel);
-/// # drop(channel);
-/// # }
-/// ```
+#[cfg_attr(not(doctest), doc = include_str!("examples/tonic_client.md"))]
 ///
 /// A channel adds the host to requests, inside of the layer. Where
 /// [`trace_propagation_targets`](crate::Options::trace_propagation_targets) names hosts, tell the

@@ -1,9 +1,9 @@
 //! An embedded receiver of envelopes, and the waterfall it draws in a terminal.
 //!
-//! A [`Receiver`] listens on a loopback address and takes what any Sentry SDK
-//! sends, in every content encoding of the protocol. It keeps the last of it in
-//! memory, and answers what a real server would refuse or throw away with the
-//! reason. A [`Waterfall`] draws a transaction as a tree of bars.
+//! A [`Receiver`] listens on a loopback address and accepts envelopes from any
+//! Sentry SDK, in every content encoding of the protocol. It keeps the last ones
+//! in memory. Envelopes that a real server would refuse or drop are answered with
+//! the reason. A [`Waterfall`] draws a transaction as a tree of bars.
 //!
 //! ```no_run
 //! use taskspan::local::{Receiver, Waterfall};
@@ -18,6 +18,11 @@
 //! # }
 //! ```
 
+mod access;
+mod body;
+mod builder;
+mod connection;
+mod cors;
 mod counts;
 mod decode;
 mod delivery;
@@ -27,6 +32,7 @@ mod receiver;
 mod refusal;
 mod server;
 mod service;
+mod settings;
 mod state;
 mod store;
 mod summary;
@@ -36,6 +42,7 @@ pub(crate) use self::kept::{Decoded, Kept};
 #[cfg(test)]
 pub(crate) use self::service::sentry_key;
 
+pub use self::builder::ReceiverBuilder;
 pub use self::counts::Counts;
 pub use self::decode::{
     EnvelopeProblem, InvalidTransaction, ParseEnvelopeError, ReceivedEnvelope, ReceivedItem,
@@ -43,5 +50,5 @@ pub use self::decode::{
 };
 pub use self::delivery::Delivery;
 pub use self::draw::Waterfall;
-pub use self::receiver::{Receiver, ReceiverBuilder};
+pub use self::receiver::Receiver;
 pub use self::refusal::Refusal;

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::builder::ReceiverBuilder;
 use super::counts::Counts;
 use super::decode::ReceivedTransaction;
 use super::delivery::Delivery;
@@ -25,6 +26,10 @@ use crate::own_work::hidden;
 /// What a real server would refuse, or throw away without a word, is answered
 /// with the reason. It runs on the runtime that it was started on, whose I/O and
 /// time drivers it needs. Dropping it stops it and closes its connections.
+///
+/// Only programs on this machine can reach it, and of the pages in its browsers only those that
+/// [may](ReceiverBuilder::allow_origin). What it holds is [bounded](ReceiverBuilder::keep), and
+/// clients that send nothing, or a part of a request, [time out](ReceiverBuilder::read_timeout).
 ///
 /// # Examples
 ///
@@ -50,14 +55,6 @@ pub struct Receiver {
     /// Never used: the server stops when it is gone.
     stop: oneshot::Sender<Infallible>,
     server: JoinHandle<()>,
-}
-
-/// The settings of a [`Receiver`] that is yet to start.
-#[derive(Clone, Debug)]
-#[must_use = "nothing listens before `bind`"]
-pub struct ReceiverBuilder {
-    body_limit: usize,
-    keep: usize,
 }
 
 impl Receiver {
@@ -90,10 +87,7 @@ impl Receiver {
 
     /// The settings of a receiver, to change before it starts.
     pub fn builder() -> ReceiverBuilder {
-        ReceiverBuilder {
-            body_limit: 20 * 1024 * 1024,
-            keep: 1_000,
-        }
+        ReceiverBuilder::default()
     }
 
     /// The address that it listens on.
@@ -190,23 +184,6 @@ impl Receiver {
 }
 
 impl ReceiverBuilder {
-    /// Sets how many bytes a body may have, both as it is sent and decoded.
-    ///
-    /// Larger ones are answered with status 413. The default is 20 MiB.
-    pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.body_limit = bytes;
-        self
-    }
-
-    /// Sets how many envelopes are kept.
-    ///
-    /// The default is 1,000. The oldest make room for new ones; they do so earlier if more than
-    /// 16 MiB of memory are held for all of them. The newest is always kept.
-    pub fn keep(mut self, envelopes: usize) -> Self {
-        self.keep = envelopes;
-        self
-    }
-
     /// Starts the receiver on an address, as [`Receiver::bind`] does.
     ///
     /// # Errors
@@ -225,7 +202,7 @@ impl ReceiverBuilder {
         }
         let listener = TcpListener::bind(&addresses[..]).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(self.body_limit, self.keep));
+        let shared = Arc::new(Shared::new(self.settings));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(hidden(serve(listener, Arc::clone(&shared), stopped)));
         Ok(Receiver {

@@ -4,13 +4,16 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use serde_json::json;
 
+use super::body::{Body, SMALL, read_body, skip_body};
+use super::connection::RequestActivity;
+use super::cors::{allow_request, allow_response, is_preflight};
 use super::kept::{Decoded, Kept};
 use super::refusal::Refusal;
 use super::state::Shared;
@@ -19,52 +22,100 @@ use super::summary::Summary;
 /// Answers one request.
 pub(super) async fn answer(
     shared: Arc<Shared>,
+    mut activity: RequestActivity,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    // Bodies are read before anything is refused: an answer in the middle of
-    // one would be lost with the connection.
-    let body = read_body(body, shared.limit).await;
-    let response = match accept(&shared, head, body).await {
-        Ok((envelope, mut summary)) => {
-            let id = summary.event_id.take();
-            shared.accept(envelope, &summary);
-            respond(
-                StatusCode::OK,
-                &id.map_or_else(|| json!({}), |id| json!({ "id": id })),
-            )
-        }
+    let origin = match shared.settings.access.check(&head) {
+        Ok(origin) => origin.cloned(),
         Err(refusal) => {
-            let response = respond(refusal.status, &json!({ "detail": refusal.reason }));
-            shared.refuse(refusal);
-            response
+            // An answer in the middle of a body would be lost with the connection.
+            skip_body(body, &shared.settings, &activity).await;
+            return Ok(refuse(&shared, refusal));
         }
     };
+    let mut response = match receive(&shared, &mut activity, head, body).await {
+        Ok(response) => response,
+        Err(refusal) => refuse(&shared, refusal),
+    };
+    if let Some(origin) = origin {
+        allow_response(origin, response.headers_mut());
+    }
     Ok(response)
 }
 
-async fn accept(
+async fn receive(
     shared: &Shared,
+    activity: &mut RequestActivity,
     head: Parts,
-    body: Result<Vec<u8>, Refusal>,
-) -> Result<(Kept, Summary), Refusal> {
-    check_route(&head)?;
-    check_auth(&head)?;
-    let body = body?;
-    let limit = shared.limit;
-    if body.len() <= INLINE {
-        return Kept::new(&head, Decoded::new(&head, body, limit)?);
+    body: Incoming,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let checked = match is_preflight(&head) {
+        true => check_path(&head),
+        false => check_path(&head)
+            .and_then(|()| check_method(&head))
+            .and_then(|()| check_auth(&head)),
+    };
+    if let Err(refusal) = checked {
+        skip_body(body, &shared.settings, activity).await;
+        return Err(refusal);
     }
-    // Large bodies would hold up everything else that the runtime runs.
-    tokio::task::spawn_blocking(move || Kept::new(&head, Decoded::new(&head, body, limit)?))
-        .await
-        .unwrap_or_else(|_| {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Err(Refusal::new(status, "the receiver failed"))
-        })
+    if is_preflight(&head) {
+        skip_body(body, &shared.settings, activity).await;
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        allow_request(&head.headers, response.headers_mut());
+        return Ok(response);
+    }
+    let body = read_body(body, &shared.settings, &shared.memory, activity).await?;
+    activity.answer();
+    let (envelope, mut summary) = read_envelope(shared, head, body).await?;
+    let id = summary.event_id.take();
+    shared.accept(envelope, &summary);
+    let answer = id.map_or_else(|| json!({}), |id| json!({ "id": id }));
+    Ok(respond(StatusCode::OK, &answer))
 }
 
-fn check_route(head: &Parts) -> Result<(), Refusal> {
+/// Decodes and checks a body. Large ones would hold up everything else that the runtime runs.
+async fn read_envelope(
+    shared: &Shared,
+    head: Parts,
+    body: Body,
+) -> Result<(Kept, Summary), Refusal> {
+    let limit = shared.settings.body_limit;
+    if body.bytes.len() <= SMALL {
+        match Decoded::new(&head, body.bytes.clone(), limit.min(SMALL)) {
+            // It may be large once it is decoded.
+            Err(refusal) if refusal.status == StatusCode::PAYLOAD_TOO_LARGE && limit > SMALL => {}
+            decoded => return Kept::new(&head, decoded?),
+        }
+    }
+    let permit = Arc::clone(&shared.decoding).acquire_owned().await;
+    let read = move || {
+        let Body { bytes, share } = body;
+        let decoded = Decoded::new(&head, bytes, limit)?;
+        let kept = Kept::new(&head, decoded);
+        // These are held here: this goes on if the client hangs up.
+        drop((permit, share));
+        kept
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Err(Refusal::new(status, "the receiver failed"))
+    })
+}
+
+fn refuse(shared: &Shared, refusal: Refusal) -> Response<Full<Bytes>> {
+    let mut response = respond(refusal.status, &json!({ "detail": refusal.reason }));
+    if refusal.status == StatusCode::REQUEST_TIMEOUT {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    shared.refuse(refusal);
+    response
+}
+
+fn check_path(head: &Parts) -> Result<(), Refusal> {
     let path = head.uri.path();
     let path = path.strip_suffix('/').unwrap_or(path);
     let project = path
@@ -77,6 +128,10 @@ fn check_route(head: &Parts) -> Result<(), Refusal> {
     if !found {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "there is nothing here"));
     }
+    Ok(())
+}
+
+fn check_method(head: &Parts) -> Result<(), Refusal> {
     if head.method != Method::POST {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Refusal::new(status, "envelopes are sent by POST"));
@@ -116,37 +171,6 @@ pub(crate) fn sentry_key(auth: &str) -> Option<&str> {
         .map(|(_, key)| key.trim())
 }
 
-/// Reads a body. One that is too large is read on for a while, so that the client gets its answer.
-async fn read_body(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let mut bytes = Vec::new();
-    let mut length = 0_usize;
-    if body.size_hint().lower() <= limit as u64 {
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        bytes.reserve(announced.min(INLINE));
-    }
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| {
-            Refusal::new(StatusCode::BAD_REQUEST, "the body broke off before its end")
-        })?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        length = length.saturating_add(data.len());
-        if length <= limit {
-            bytes.extend_from_slice(&data);
-        } else {
-            bytes = Vec::new();
-            if length - limit > MAX_SKIPPED {
-                break;
-            }
-        }
-    }
-    if length > limit {
-        return Err(Refusal::too_large("the body", limit));
-    }
-    Ok(bytes)
-}
-
 fn respond(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = status;
@@ -157,11 +181,6 @@ fn respond(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>
     }
     response
 }
-
-/// Bodies of up to this size are decoded where they are received.
-const INLINE: usize = 64 * 1024;
-/// How much of a body beyond the limit is read and thrown away.
-const MAX_SKIPPED: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

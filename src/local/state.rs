@@ -1,29 +1,37 @@
 //! What the connections and the handle of a receiver share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+use super::body::Memory;
 use super::counts::Counts;
 use super::kept::Kept;
 use super::refusal::Refusal;
+use super::settings::Settings;
 use super::store::Store;
 use super::summary::Summary;
 
 /// What the connections and the handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) limit: usize,
+    pub(super) settings: Settings,
+    /// The memory for large bodies.
+    pub(super) memory: Memory,
+    /// Has a permit for each large body that may be decoded at a time.
+    pub(super) decoding: Arc<Semaphore>,
     store: Mutex<Store>,
     /// Changes after the store does, so whoever is woken finds what was counted.
     pub(super) counts: watch::Sender<Counts>,
 }
 
 impl Shared {
-    pub(super) fn new(limit: usize, keep: usize) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
-            limit,
-            store: Mutex::new(Store::new(keep)),
+            memory: Memory::new(settings.body_limit),
+            decoding: Arc::new(Semaphore::new(MAX_DECODING)),
+            store: Mutex::new(Store::new(settings.keep)),
+            settings,
             counts: watch::Sender::new(Counts::default()),
         }
     }
@@ -42,3 +50,6 @@ impl Shared {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How many large bodies are decoded at a time.
+const MAX_DECODING: usize = 2;

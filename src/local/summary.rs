@@ -3,10 +3,10 @@
 use std::mem;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::decode::{
-    RawItem, TransactionParts, check_span, count_spans, discarded_events, split_envelope,
+    Header, RawItem, TransactionParts, check_span, count_spans, discarded_events, split_envelope,
 };
 use super::refusal::Refusal;
 
@@ -27,39 +27,39 @@ pub(crate) struct Summary {
 impl Summary {
     /// Checks an envelope that was received at `received`, item by item.
     pub(super) fn of(envelope: &[u8], received: SystemTime) -> Result<Self, Refusal> {
-        let (headers, items) =
+        let (header, items) =
             split_envelope(envelope).map_err(|error| Refusal::bad_request(&error))?;
         let mut summary = Self {
-            event_id: headers.get("event_id").cloned(),
+            event_id: header.scalar("event_id"),
             ..Self::default()
         };
         for item in items {
             let item = item.map_err(|error| Refusal::bad_request(&error))?;
-            summary.add(&headers, &item, received)?;
+            summary.add(&header, &item, received)?;
         }
         Ok(summary)
     }
 
     fn add(
         &mut self,
-        headers: &Map<String, Value>,
+        header: &Header<'_>,
         item: &RawItem<'_>,
         received: SystemTime,
     ) -> Result<(), Refusal> {
-        match item.kind() {
+        match &*item.kind {
             kind @ ("event" | "transaction" | "feedback") => {
                 check_size(item, MAX_EVENT)?;
                 if mem::replace(&mut self.has_event, true) {
                     return Err(refused("there is more than one event in the envelope"));
                 }
                 if kind == "transaction" {
-                    let transaction = TransactionParts::read(headers, item.payload, received)
+                    let transaction = TransactionParts::read(header, item.payload, received)
                         .map_err(|error| Refusal::bad_request(&error))?;
                     self.event_id = Some(json!(transaction.event_id()));
                     self.transaction_spans = Some(transaction.span_count());
                 }
             }
-            "span" if item.header("content_type") == Some(SPAN_CONTAINER) => {
+            "span" if is_span_container(item) => {
                 check_size(item, MAX_SPAN_CONTAINER)?;
                 if mem::replace(&mut self.has_span_container, true) {
                     return Err(refused(
@@ -67,7 +67,7 @@ impl Summary {
                     ));
                 }
                 self.streamed_spans +=
-                    count_spans(headers, item).map_err(|error| Refusal::bad_request(&error))?;
+                    count_spans(header, item).map_err(|error| Refusal::bad_request(&error))?;
             }
             "span" => {
                 check_size(item, MAX_EVENT)?;
@@ -86,9 +86,17 @@ impl Summary {
     }
 }
 
+fn is_span_container(item: &RawItem<'_>) -> bool {
+    item.header
+        .scalar("content_type")
+        .as_ref()
+        .and_then(Value::as_str)
+        == Some(SPAN_CONTAINER)
+}
+
 fn check_size(item: &RawItem<'_>, limit: usize) -> Result<(), Refusal> {
     if item.payload.len() > limit {
-        return Err(Refusal::too_large(&format!("the {}", item.kind()), limit));
+        return Err(Refusal::too_large(&format!("the {}", item.kind), limit));
     }
     Ok(())
 }

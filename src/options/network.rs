@@ -5,149 +5,39 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
 
-use super::options::{Kind, Options, OptionsError, read_variable, redacted};
-use crate::http::{Proxy, TlsConfig, is_exempt};
+use super::error::{Kind, OptionsError, redacted};
+use super::variables::Variable;
+use crate::http::{Compression, HttpConfig, Proxy, TlsConfig, is_exempt};
+use crate::protocol::Dsn;
 
-/// What leads to the server.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reach {
+/// What is set about the way to the server.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
     /// `None` until it is set; empty when none is wanted.
-    http_proxy: Option<ProxyUrl>,
-    https_proxy: Option<ProxyUrl>,
-    ca_file: Option<PathBuf>,
+    pub(super) http_proxy: Option<ProxyUrl>,
+    pub(super) https_proxy: Option<ProxyUrl>,
+    pub(super) ca_file: Option<PathBuf>,
     /// The files of the certificate and of its key.
-    client_certificate: Option<(PathBuf, PathBuf)>,
+    pub(super) client_certificate: Option<(PathBuf, PathBuf)>,
+    pub(super) compression: Compression,
+    pub(super) request_timeout: Duration,
+    pub(super) keep_alive: bool,
 }
 
-/// The URL of a proxy as it was set. Its `Debug` form does not show the user.
+/// The URL of a proxy as it was set. Its `Debug` form hides the user and password.
 #[derive(Clone)]
-struct ProxyUrl(String);
+pub(super) struct ProxyUrl(pub(super) String);
 
-impl Options {
-    /// The proxy through which a server is reached whose DSN begins with `http://`.
-    ///
-    /// Such as `http://user:password@proxy.example:3128`. Without a protocol it is `http`; with
-    /// `https` one speaks TLS with the proxy. User and password are percent-encoded where they
-    /// have special characters, and sent as `Proxy-Authorization`. Nothing shows them, neither
-    /// the `Debug` form nor an error.
-    ///
-    /// By default the proxy comes from the environment: `http_proxy` or `HTTP_PROXY`, unless
-    /// `no_proxy` or `NO_PROXY` names the host of the server: by a name, which includes those
-    /// below it, by an address or network such as `10.0.0.0/8`, or with `*`. The environment's
-    /// proxies are never used for `localhost` and addresses like it, and the variables in
-    /// capitals give way to the others. A client made with this option reads none of them. With
-    /// an empty text there is no proxy at all.
-    ///
-    /// The proxy forwards the requests, so its answers are taken for the server's; a transaction
-    /// that it answers with an error is dropped and counted as `send_error`. Where it asks for a
-    /// user and password, or cannot be reached, transactions are tried again as long as the queue
-    /// has room, and are then counted as `network_error`.
-    ///
-    /// What is not the URL of an HTTP proxy is an error when a client is made, in an option and in
-    /// a variable that would be used.
-    pub fn http_proxy(mut self, url: impl Into<String>) -> Self {
-        self.reach.http_proxy = Some(ProxyUrl(url.into()));
-        self
-    }
-
-    /// The proxy through which a server is reached whose DSN begins with `https://`.
-    ///
-    /// It is asked for a tunnel (`CONNECT`) and sees nothing of what is sent. Where it refuses one
-    /// or cannot be reached, transactions are tried again as long as the queue has room, and are
-    /// then counted as `network_error`.
-    ///
-    /// Unset by default: then it is what [`http_proxy`](Self::http_proxy) was set to, or else what
-    /// the environment says in `https_proxy` or `HTTPS_PROXY`, and after those in `http_proxy` or
-    /// `HTTP_PROXY`. All else is as described there.
-    pub fn https_proxy(mut self, url: impl Into<String>) -> Self {
-        self.reach.https_proxy = Some(ProxyUrl(url.into()));
-        self
-    }
-
-    /// A PEM file of certificate authorities to trust beside those of the platform.
-    ///
-    /// None by default. The file is read when a client is made that has a DSN, and it is an error
-    /// if it cannot be read or has no certificate in it. A server that nobody trusted vouches for
-    /// is not sent anything: transactions are tried again as long as the queue has room, and are
-    /// then counted as `network_error`.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.reach.ca_file = Some(path.into());
-        self
-    }
-
-    /// The PEM files of a certificate and its private key, for a server that asks who the client is.
-    ///
-    /// None by default. The certificate may be followed by those that vouch for it. The files are
-    /// read when a client is made that has a DSN. It is an error if one of them cannot be read or
-    /// used, or if the key is that of another certificate.
-    pub fn client_certificate(
-        mut self,
-        certificate: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Self {
-        self.reach.client_certificate = Some((certificate.into(), key.into()));
-        self
-    }
-
-    /// Whether connections are kept for 90 seconds while nothing is sent.
-    ///
-    /// By default they are closed after 4 seconds, just before Sentry's own servers close them.
-    /// Kept connections help where a server or proxy lets them live and new ones are slow to
-    /// make. After 45 seconds of silence they are probed (TCP keep-alive) every 10 seconds, up to
-    /// 6 times. One that was closed meanwhile costs nothing but a second try.
-    pub fn keep_alive(mut self, keep: bool) -> Self {
-        self.keep_alive = keep;
-        self
-    }
-
-    /// The proxy through which requests to `endpoint` go, if any.
-    pub(crate) fn proxy(&self, endpoint: &Uri) -> Result<Option<Proxy>, OptionsError> {
-        self.proxy_with(endpoint, |variable| std::env::var_os(variable))
-    }
-
-    fn proxy_with(
-        &self,
-        endpoint: &Uri,
-        lookup: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Option<Proxy>, OptionsError> {
-        let https = endpoint.scheme() == Some(&Scheme::HTTPS);
-        let by_protocol = [
-            (HTTPS_PROXY, &self.reach.https_proxy),
-            (HTTP_PROXY, &self.reach.http_proxy),
-        ];
-        for (field, proxy) in by_protocol.into_iter().skip(usize::from(!https)) {
-            if let Some(ProxyUrl(url)) = proxy {
-                return parse_proxy(field, url);
-            }
-        }
-        proxy_of_environment(endpoint, https, lookup)
-    }
-
-    /// Reads the files that were named.
-    pub(crate) fn tls(&self) -> Result<TlsConfig, OptionsError> {
-        let error = |field, path: &Path, error| {
-            OptionsError::new(field, &path.to_string_lossy(), Kind::File(error))
-        };
-        let mut tls = TlsConfig::default();
-        if let Some(path) = &self.reach.ca_file {
-            tls.extra_roots =
-                TlsConfig::read_roots(path).map_err(|problem| error("ca_file", path, problem))?;
-        }
-        if let Some((certificate, key)) = &self.reach.client_certificate {
-            let client_key = TlsConfig::read_client_key(certificate, key)
-                .map_err(|(path, problem)| error("client_certificate", path, problem))?;
-            tls.client_key = Some(Arc::new(client_key));
-        }
-        Ok(tls)
-    }
-}
-
-impl Reach {
+impl Network {
     pub(super) fn validate(&self) -> Result<(), OptionsError> {
+        if self.request_timeout.is_zero() {
+            return Err(OptionsError::new("request_timeout", "0", Kind::Zero));
+        }
         for (field, proxy) in [
             (HTTP_PROXY, &self.http_proxy),
             (HTTPS_PROXY, &self.https_proxy),
@@ -157,6 +47,71 @@ impl Reach {
             }
         }
         Ok(())
+    }
+
+    /// How a project's data is uploaded. This reads the environment and the files that were named.
+    pub(super) fn http(&self, dsn: &Dsn) -> Result<HttpConfig, OptionsError> {
+        let endpoint = dsn.envelope_url();
+        Ok(HttpConfig {
+            endpoint: endpoint.clone(),
+            auth: Some(dsn.auth_header().clone()),
+            compression: self.compression,
+            request_timeout: self.request_timeout,
+            proxy: self.proxy(endpoint, |variable| std::env::var_os(variable))?,
+            tls: self.tls()?,
+            keep_alive: self.keep_alive,
+        })
+    }
+
+    /// The proxy through which requests to `endpoint` go, if any.
+    fn proxy(
+        &self,
+        endpoint: &Uri,
+        lookup: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<Proxy>, OptionsError> {
+        let https = endpoint.scheme() == Some(&Scheme::HTTPS);
+        let by_protocol = [
+            (HTTPS_PROXY, &self.https_proxy),
+            (HTTP_PROXY, &self.http_proxy),
+        ];
+        for (field, proxy) in by_protocol.into_iter().skip(usize::from(!https)) {
+            if let Some(ProxyUrl(url)) = proxy {
+                return parse_proxy(field, url);
+            }
+        }
+        Ok(proxy_of_environment(endpoint, https, lookup))
+    }
+
+    /// Reads the files that were named.
+    fn tls(&self) -> Result<TlsConfig, OptionsError> {
+        let error = |field, path: &Path, error| {
+            OptionsError::new(field, &path.to_string_lossy(), Kind::File(error))
+        };
+        let mut tls = TlsConfig::default();
+        if let Some(path) = &self.ca_file {
+            tls.extra_roots =
+                TlsConfig::read_roots(path).map_err(|problem| error("ca_file", path, problem))?;
+        }
+        if let Some((certificate, key)) = &self.client_certificate {
+            let client_key = TlsConfig::read_client_key(certificate, key)
+                .map_err(|(path, problem)| error("client_certificate", path, problem))?;
+            tls.client_key = Some(Arc::new(client_key));
+        }
+        Ok(tls)
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            http_proxy: None,
+            https_proxy: None,
+            ca_file: None,
+            client_certificate: None,
+            compression: Compression::default(),
+            request_timeout: Duration::from_secs(30),
+            keep_alive: false,
+        }
     }
 }
 
@@ -171,30 +126,23 @@ fn proxy_of_environment(
     endpoint: &Uri,
     https: bool,
     lookup: impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<Proxy>, OptionsError> {
+) -> Option<Proxy> {
     let host = endpoint.host().unwrap_or_default();
     if is_loopback(host) {
-        return Ok(None);
+        return None;
     }
-    for variable in ["no_proxy", "NO_PROXY"] {
-        if let Some(value) = read_variable(&lookup, variable)? {
-            if is_exempt(endpoint, &value) {
-                return Ok(None);
-            }
-            break;
-        }
+    let exempt = NO_PROXY.iter().find_map(|variable| variable.text(&lookup));
+    if exempt.is_some_and(|exempt| is_exempt(endpoint, &exempt)) {
+        return None;
     }
-    let for_https = [HTTPS_PROXY, "HTTPS_PROXY"];
-    let for_http = [HTTP_PROXY, "HTTP_PROXY"];
-    let variables = for_https.into_iter().filter(|_| https).chain(for_http);
-    // In a CGI program a header of the request ends up in this one.
-    let is_safe = |variable: &&str| *variable != "HTTP_PROXY" || lookup("REQUEST_METHOD").is_none();
-    for variable in variables.filter(is_safe) {
-        if let Some(url) = read_variable(&lookup, variable)? {
-            return parse_proxy(variable, &url);
-        }
-    }
-    Ok(None)
+    let for_https = FOR_HTTPS.iter().filter(|_| https);
+    // In a CGI program a header of the request ends up in the one in capitals.
+    let is_cgi = lookup("REQUEST_METHOD").is_some();
+    let for_http = FOR_HTTP.iter().take(if is_cgi { 1 } else { 2 });
+    for_https
+        .chain(for_http)
+        .find_map(|variable| variable.read(&lookup, |field, url| parse_proxy(field, &url)))
+        .flatten()
 }
 
 /// Reads the URL of a proxy. An empty one stands for none.
@@ -204,7 +152,7 @@ fn parse_proxy(field: &'static str, url: &str) -> Result<Option<Proxy>, OptionsE
     }
     match Proxy::parse(url) {
         Some(proxy) => Ok(Some(proxy)),
-        None => Err(OptionsError::new(field, url, Kind::Proxy)),
+        None => Err(OptionsError::secret(field, url, Kind::Proxy)),
     }
 }
 
@@ -220,8 +168,9 @@ fn is_loopback(host: &str) -> bool {
 const HTTP_PROXY: &str = "http_proxy";
 const HTTPS_PROXY: &str = "https_proxy";
 
-/// Options and variables whose values have passwords in them.
-pub(super) const PROXIES: [&str; 4] = [HTTP_PROXY, HTTPS_PROXY, "HTTP_PROXY", "HTTPS_PROXY"];
+static NO_PROXY: [Variable; 2] = [Variable::new("no_proxy"), Variable::new("NO_PROXY")];
+static FOR_HTTP: [Variable; 2] = [Variable::new(HTTP_PROXY), Variable::new("HTTP_PROXY")];
+static FOR_HTTPS: [Variable; 2] = [Variable::new(HTTPS_PROXY), Variable::new("HTTPS_PROXY")];
 
 #[cfg(test)]
 mod tests {
@@ -230,13 +179,25 @@ mod tests {
     const HTTP: &str = "http://sentry.example/api/1/envelope/";
     const HTTPS: &str = "https://sentry.example/api/1/envelope/";
 
+    impl Network {
+        fn http_proxy(mut self, url: &str) -> Self {
+            self.http_proxy = Some(ProxyUrl(url.to_owned()));
+            self
+        }
+
+        fn https_proxy(mut self, url: &str) -> Self {
+            self.https_proxy = Some(ProxyUrl(url.to_owned()));
+            self
+        }
+    }
+
     /// The proxy for an endpoint, by the variables that are set.
-    fn proxy(options: &Options, endpoint: &str, variables: &[(&str, &str)]) -> String {
+    fn proxy(network: &Network, endpoint: &str, variables: &[(&str, &str)]) -> String {
         let lookup = |name: &str| {
             let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
             Some(value.into())
         };
-        match options.proxy_with(&endpoint.parse().unwrap(), lookup) {
+        match network.proxy(&endpoint.parse().unwrap(), lookup) {
             Ok(Some(proxy)) => proxy.uri().to_string(),
             Ok(None) => "none".to_owned(),
             Err(error) => error.to_string(),
@@ -250,21 +211,21 @@ mod tests {
             ("https_proxy", "env-https:1"),
             ("no_proxy", "*"),
         ];
-        let options = Options::disabled();
-        let http = options.clone().http_proxy("a:1");
-        let https = options.clone().https_proxy("b:1");
+        let network = Network::default();
+        let http = network.clone().http_proxy("a:1");
+        let https = network.clone().https_proxy("b:1");
         let both = http.clone().https_proxy("b:1");
         let none = http.clone().https_proxy("");
-        let never = options.http_proxy("");
-        for (options, for_http, for_https) in [
+        let never = network.http_proxy("");
+        for (network, for_http, for_https) in [
             (http, "http://a:1/", "http://a:1/"),
             (https, "none", "http://b:1/"),
             (both, "http://a:1/", "http://b:1/"),
             (none, "http://a:1/", "none"),
             (never, "none", "none"),
         ] {
-            assert_eq!(proxy(&options, HTTP, &all), for_http, "{options:?}");
-            assert_eq!(proxy(&options, HTTPS, &all), for_https, "{options:?}");
+            assert_eq!(proxy(&network, HTTP, &all), for_http, "{network:?}");
+            assert_eq!(proxy(&network, HTTPS, &all), for_https, "{network:?}");
         }
     }
 
@@ -303,50 +264,54 @@ mod tests {
                 "http://h:1/",
             ),
         ] {
-            let options = Options::disabled();
-            assert_eq!(proxy(&options, HTTP, variables), for_http, "{variables:?}");
-            assert_eq!(proxy(&options, HTTPS, variables), for_https);
+            let network = Network::default();
+            assert_eq!(proxy(&network, HTTP, variables), for_http, "{variables:?}");
+            assert_eq!(proxy(&network, HTTPS, variables), for_https);
         }
     }
 
     #[test]
     fn the_environment_is_not_for_this_machine() {
-        let options = Options::disabled();
+        let network = Network::default();
         for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "[::1]"] {
             let endpoint = format!("http://{host}:9000/");
-            let shown = proxy(&options, &endpoint, &[("http_proxy", "h:1")]);
+            let shown = proxy(&network, &endpoint, &[("http_proxy", "h:1")]);
             assert_eq!(shown, "none", "{host}");
-            let set = options.clone().http_proxy("h:1");
+            let set = network.clone().http_proxy("h:1");
             assert_eq!(proxy(&set, &endpoint, &[]), "http://h:1/");
         }
     }
 
     #[test]
     fn a_bad_proxy_is_named_without_its_password() {
-        let options = Options::disabled();
-        let variables = [("HTTPS_PROXY", "socks5://u:s3cr@h:1")];
-        let message = r#"HTTPS_PROXY = "socks5://***@h:1" is not the URL of an HTTP proxy"#;
-        assert_eq!(proxy(&options, HTTPS, &variables), message);
-        assert_eq!(proxy(&options, HTTP, &variables), "none");
-        let set = options.clone().https_proxy("");
-        assert_eq!(proxy(&set, HTTPS, &variables), "none");
-
-        let error = options
-            .clone()
+        let error = Network::default()
             .http_proxy("http://u:s3cr@h:x")
             .validate()
             .unwrap_err();
-        assert_eq!(error.field(), "http_proxy");
-        assert_eq!(error.value(), "http://***@h:x");
-        assert!(options.https_proxy(" ").validate().is_err());
+        let message = r#"http_proxy = "http://***@h:x" is not the URL of an HTTP proxy"#;
+        assert_eq!(error.to_string(), message);
+        assert!(Network::default().https_proxy(" ").validate().is_err());
+    }
+
+    #[test]
+    fn a_bad_proxy_in_the_environment_is_as_good_as_none() {
+        let network = Network::default();
+        for bad in ["socks5://u:s3cr@h:1", "http://h:x"] {
+            let alone = [("HTTPS_PROXY", bad)];
+            assert_eq!(proxy(&network, HTTPS, &alone), "none");
+            let other = [("https_proxy", bad), ("HTTPS_PROXY", "good:1")];
+            assert_eq!(proxy(&network, HTTPS, &other), "http://good:1/");
+            let both = [("HTTPS_PROXY", bad), ("http_proxy", "h:1")];
+            assert_eq!(proxy(&network, HTTPS, &both), "http://h:1/");
+        }
     }
 
     #[test]
     fn nothing_shows_a_password() {
-        let options = Options::disabled()
+        let network = Network::default()
             .http_proxy("http://u:s3cr@h:1")
             .https_proxy("u:s3cr@h:1");
-        let shown = format!("{options:?}");
+        let shown = format!("{network:?}");
         assert!(shown.contains("http://***@h:1"), "{shown}");
         assert!(!shown.contains("s3cr"), "{shown}");
     }

@@ -1,11 +1,14 @@
-//! Whether Spotlight is shown what the program sends.
+//! Whether Spotlight receives what the program sends.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fmt;
 
 use http::Uri;
-use url::Url;
+use url::{Host, Url};
 
-use super::options::{Kind, Options, OptionsError, parse_switch, read_variable};
+use super::error::{Kind, OptionsError, redacted};
+use super::variables::{Variable, parse_switch};
 use crate::diagnostics::{self, Topic};
 
 /// Whether and where [Spotlight](https://spotlightjs.com) is shown what a program sends.
@@ -20,7 +23,7 @@ use crate::diagnostics::{self, Topic};
 /// let url = "http://localhost:9000/stream";
 /// assert_eq!(Spotlight::from(url), Spotlight::Url(url.to_owned()));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Spotlight {
     /// Not at all, whatever the environment says.
     Off,
@@ -30,97 +33,50 @@ pub enum Spotlight {
     Url(String),
 }
 
-impl Options {
-    /// Whether and where [Spotlight](https://spotlightjs.com), a viewer for development, is shown
-    /// what the program sends.
-    ///
-    /// Every transaction is recorded then and goes to Spotlight, whatever the sampling decides,
-    /// and also without a DSN. It is sent as it would be to Sentry, and a client report is sent
-    /// too where there is one. What is sent to Sentry and to other services stays the same, and
-    /// so do the numbers in a [`DeliveryReport`](crate::DeliveryReport), which know nothing of
-    /// Spotlight.
-    ///
-    /// By default the variable `SENTRY_SPOTLIGHT` decides, which is read when a client is made.
-    /// One of the words of [`SENTRY_DEBUG`](Self::from_env) stands for on or off, any other value
-    /// for a URL, and without one it is off.
-    ///
-    /// | Option | `SENTRY_SPOTLIGHT` | Spotlight is at |
-    /// |---|---|---|
-    /// | unset | a URL | that URL |
-    /// | unset | on | `http://localhost:8969/stream` |
-    /// | unset | off, or unset | – |
-    /// | `true` | a URL | that URL |
-    /// | `true` | on, off, or unset | `http://localhost:8969/stream` |
-    /// | a URL | anything | the URL of the option, with a warning if the variable is set |
-    /// | `false` | anything | – |
-    ///
-    /// Spotlight is never waited for where the program does its work. Up to 8 MiB wait to be sent
-    /// there, straight and through no proxy, one request at a time; what does not fit is dropped.
-    /// Where Spotlight fails, or takes longer than 2 seconds, everything is dropped for a second,
-    /// and after further failures twice as long each time, up to 60 seconds.
-    ///
-    /// The first failure in a process is said on standard error, and so is a variable that is of
-    /// no use, both without [`debug`](Self::debug) as well. A URL that is set here and does not
-    /// begin with `http://` or `https://` is an error when a client is made.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use taskspan::local::Receiver;
-    /// use taskspan::{Client, Instrument, Options};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // A receiver in this process stands in for Spotlight.
-    /// let receiver = Receiver::start().await?;
-    /// let url = format!("http://{}/stream", receiver.local_addr());
-    ///
-    /// let client = Client::new(Options::default().spotlight(url))?;
-    /// async {}.in_transaction("task", "t").with_client(&client).await;
-    /// client.close(Duration::from_secs(2)).await;
-    /// assert_eq!(receiver.transactions()[0].name, "t");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn spotlight(mut self, spotlight: impl Into<Spotlight>) -> Self {
-        self.spotlight = Some(spotlight.into());
-        self
+impl Spotlight {
+    /// The URL of Spotlight, if it receives anything: by an option, and by the environment.
+    pub(super) fn url(option: Option<&Self>) -> Result<Option<Uri>, OptionsError> {
+        Self::url_with(option, |variable| std::env::var_os(variable))
     }
 
-    /// Where Spotlight is, if it is shown anything.
-    pub(crate) fn spotlight_url(&self) -> Result<Option<Uri>, OptionsError> {
-        self.spotlight_url_with(|variable| std::env::var_os(variable))
-    }
-
-    fn spotlight_url_with(
-        &self,
+    fn url_with(
+        option: Option<&Self>,
         lookup: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Option<Uri>, OptionsError> {
-        let variable = read_variable(lookup, VARIABLE);
-        let on = match &self.spotlight {
-            Some(Spotlight::Off) => return Ok(None),
-            Some(Spotlight::Url(url)) => {
-                if !matches!(variable, Ok(None)) {
-                    diagnostics::once_in_any_case(&SPOTLIGHT_OPTION, None);
+        let on = match option {
+            Some(Self::Off) => return Ok(None),
+            Some(Self::Url(url)) => {
+                if VARIABLE.is_set(lookup) {
+                    diagnostics::once_in_any_case(&VARIABLE_OVERRIDDEN, None);
                 }
-                return parse_url(OPTION, url).map(Some);
+                return parse_url("spotlight", url).map(Some);
             }
-            Some(Spotlight::On) => true,
+            Some(Self::On) => true,
             None => false,
         };
         let default = |on: bool| on.then(|| Uri::from_static(DEFAULT_URL));
-        let url = variable.and_then(|variable| match variable {
-            None => Ok(default(on)),
-            Some(text) => match parse_switch(&text) {
-                Some(switch) => Ok(default(on || switch)),
-                None => parse_url(VARIABLE, &text).map(Some),
-            },
+        let url = VARIABLE.read(lookup, |field, text| match parse_switch(&text) {
+            Some(switch) => Ok(default(on || switch)),
+            None => parse_url(field, &text).map(Some),
         });
-        Ok(url.unwrap_or_else(|error| {
-            // A tool for development is no reason for a program not to start.
-            diagnostics::once_in_any_case(&SPOTLIGHT_VARIABLE, Some(&error));
-            None
-        }))
+        Ok(url.unwrap_or_else(|| default(on)))
+    }
+}
+
+impl fmt::Debug for Spotlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("Off"),
+            Self::On => f.write_str("On"),
+            Self::Url(url) => {
+                // One with a password is refused, though only when a client is created.
+                let shown = match parse_url("spotlight", url) {
+                    Ok(_) => Cow::Borrowed(url.as_str()),
+                    Err(_) => redacted(url),
+                };
+                f.debug_tuple("Url").field(&shown).finish()
+            }
+        }
     }
 }
 
@@ -146,22 +102,26 @@ impl From<String> for Spotlight {
 fn parse_url(field: &'static str, text: &str) -> Result<Uri, OptionsError> {
     let usable = Url::parse(text).ok().filter(|url| {
         let is_http = ["http", "https"].contains(&url.scheme());
-        // Nobody would be told of a user.
-        is_http && url.username().is_empty() && url.password().is_none()
+        // `1.2.3` is read as `1.2.0.3`.
+        let is_as_written = match url.host() {
+            Some(Host::Ipv4(ip)) => text.contains(&ip.to_string()),
+            _ => true,
+        };
+        // They would not be sent.
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        is_http && is_as_written && !has_user
     });
     usable
         .and_then(|url| url.as_str().parse().ok())
-        .ok_or_else(|| OptionsError::new(field, text, Kind::Url))
+        .ok_or_else(|| OptionsError::secret(field, text, Kind::Url))
 }
-
-pub(super) const OPTION: &str = "spotlight";
-pub(super) const VARIABLE: &str = "SENTRY_SPOTLIGHT";
 
 const DEFAULT_URL: &str = "http://localhost:8969/stream";
 
-static SPOTLIGHT_OPTION: Topic =
-    Topic::new("`SENTRY_SPOTLIGHT` is not obeyed: the option `spotlight` names a URL");
-static SPOTLIGHT_VARIABLE: Topic = Topic::new("Spotlight gets nothing");
+static VARIABLE: Variable = Variable::new("SENTRY_SPOTLIGHT");
+
+static VARIABLE_OVERRIDDEN: Topic =
+    Topic::new("`SENTRY_SPOTLIGHT` is ignored: the option `spotlight` names a URL");
 
 #[cfg(test)]
 mod tests {
@@ -172,14 +132,12 @@ mod tests {
     const ENV: &str = "https://spotlight.example/stream?a=b";
 
     /// Where Spotlight is by an option and the variable.
-    fn url(option: Option<Spotlight>, variable: Option<&str>) -> String {
-        let mut options = Options::disabled();
-        options.spotlight = option;
+    fn url(option: Option<&Spotlight>, variable: Option<&str>) -> String {
         let lookup = |name: &str| {
             assert_eq!(name, "SENTRY_SPOTLIGHT");
             variable.map(Into::into)
         };
-        match options.spotlight_url_with(lookup) {
+        match Spotlight::url_with(option, lookup) {
             Ok(Some(url)) => url.to_string(),
             Ok(None) => "off".to_owned(),
             Err(error) => error.to_string(),
@@ -197,7 +155,7 @@ mod tests {
             (Some(URL.into()), URL, URL, URL, URL),
             (Some(false.into()), "off", "off", "off", "off"),
         ] {
-            let decided = |variable: Option<&str>| url(option.clone(), variable);
+            let decided = |variable: Option<&str>| url(option.as_ref(), variable);
             assert_eq!(decided(None), unset, "{option:?}");
             assert_eq!(decided(Some(ENV)), with_url, "{option:?}");
             assert_eq!(decided(Some(&format!(" {ENV}\n"))), with_url, "{option:?}");
@@ -210,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_an_error_in_the_option_and_off_in_the_variable() {
+    fn what_is_no_url_is_an_error_in_the_option_and_ignored_in_the_variable() {
         for text in [
             "enabled",
             "true!",
@@ -220,11 +178,11 @@ mod tests {
             "http://",
             "http://localhost:x/stream",
             "http://user:s3cr@localhost/stream",
+            "http://10.5:8969/stream",
         ] {
-            for option in [None, Some(Spotlight::On)] {
-                assert_eq!(url(option, Some(text)), "off", "{text}");
-            }
-            let error = url(Some(text.into()), None);
+            assert_eq!(url(None, Some(text)), "off", "{text}");
+            assert_eq!(url(Some(&Spotlight::On), Some(text)), DEFAULT, "{text}");
+            let error = url(Some(&text.into()), None);
             let end = "is not a URL that begins with `http://` or `https://`";
             assert!(error.starts_with("spotlight = "), "{error}");
             assert!(error.ends_with(end), "{error}");
@@ -238,7 +196,18 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
 
         let lookup = |_: &str| Some(OsString::from_vec(b"http://h\xff/".to_vec()));
-        let url = Options::disabled().spotlight_url_with(lookup);
-        assert_eq!(url, Ok(None));
+        assert_eq!(Spotlight::url_with(None, lookup), Ok(None));
+    }
+
+    #[test]
+    fn nothing_shows_a_password() {
+        let spotlight = Spotlight::from("http://user:s3cr@localhost/stream");
+        let shown = format!("{spotlight:?}");
+        assert_eq!(shown, r#"Url("http://***@localhost/stream")"#);
+        let without = Spotlight::from("http://localhost:8969/stream");
+        assert_eq!(
+            format!("{without:?}"),
+            r#"Url("http://localhost:8969/stream")"#
+        );
     }
 }

@@ -35,7 +35,7 @@ impl Policy {
     pub(crate) fn lets_propagate_to(&self, url: &str) -> bool {
         let is_target = match &self.targets {
             None => true,
-            Some(targets) => targets.iter().any(|target| target.is_match(url)),
+            Some(targets) => targets.iter().any(|target| target.is_found_in(url)),
         };
         is_target && !self.is_own_host(url)
     }

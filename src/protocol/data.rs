@@ -2,27 +2,35 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::ops::Index;
 
 use serde::Serialize;
-use serde::ser::Error as _;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use super::value::to_value;
 
 /// A map from keys to JSON values, ordered by key.
 ///
-/// Values are held as JSON text: they are made once, where they are recorded,
-/// and copied from there to the wire.
-#[derive(Clone, Default, Serialize)]
+/// ```
+/// use taskspan::protocol::Data;
+///
+/// let mut data = Data::default();
+/// data.insert("rows", &10)?;
+/// assert_eq!(data["rows"], 10);
+/// assert!(data["columns"].is_null());
+/// assert!(data.get("columns").is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Data {
-    entries: BTreeMap<Cow<'static, str>, Box<RawValue>>,
+    entries: BTreeMap<Cow<'static, str>, Value>,
 }
 
 impl Data {
     /// The value under `key`.
-    pub fn get(&self, key: &str) -> Option<Value> {
-        self.entries.get(key).map(|value| parse(value))
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key)
     }
 
     /// Whether there is a value under `key`.
@@ -31,6 +39,9 @@ impl Data {
     }
 
     /// Puts `value` under `key` in place of any value that was there.
+    ///
+    /// Integers over 64 bits become strings and numbers that are not finite `null`, as JSON has
+    /// neither.
     ///
     /// # Errors
     ///
@@ -45,24 +56,20 @@ impl Data {
     where
         V: Serialize + ?Sized,
     {
-        let value = serde_json::value::to_raw_value(value)?;
-        if depth(value.get()) > MAX_DEPTH {
-            return Err(serde_json::Error::custom("nested too deeply"));
-        }
-        self.insert_raw(key.into(), value);
+        self.insert_value(key.into(), to_value(value)?);
         Ok(())
     }
 
     /// Removes the value under `key` and returns it.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.entries.remove(key).map(|value| parse(&value))
+        self.entries.remove(key)
     }
 
     /// Keys and values, ordered by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.entries
             .iter()
-            .map(|(key, value)| (key.as_ref(), parse(value)))
+            .map(|(key, value)| (key.as_ref(), value))
     }
 
     /// The number of keys.
@@ -79,52 +86,24 @@ impl Data {
     pub(crate) fn take_values(&mut self) -> Map<String, Value> {
         std::mem::take(&mut self.entries)
             .into_iter()
-            .map(|(key, value)| (key.into_owned(), parse(&value)))
+            .map(|(key, value)| (key.into_owned(), value))
             .collect()
     }
 
-    /// Puts JSON text under `key` in place of any value that was there.
-    pub(crate) fn insert_raw(&mut self, key: Cow<'static, str>, value: Box<RawValue>) {
+    /// Puts a value that servers take under `key` in place of any value that was there.
+    pub(crate) fn insert_value(&mut self, key: Cow<'static, str>, value: Value) {
         self.entries.insert(key, value);
     }
 }
 
-impl fmt::Debug for Data {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.entries.iter().map(|(key, value)| (key, value.get())))
-            .finish()
+impl Index<&str> for Data {
+    type Output = Value;
+
+    /// The value under a key, `null` if there is none.
+    fn index(&self, key: &str) -> &Value {
+        self.get(key).unwrap_or(&Value::Null)
     }
 }
-
-/// How many levels of lists and objects JSON text has.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
-    let mut bytes = json.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            // What follows is part of the string, whatever it is.
-            b'\\' => drop(bytes.next()),
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-fn parse(text: &RawValue) -> Value {
-    // A number of over 64 bits is valid JSON but no `Value`.
-    serde_json::from_str(text.get()).unwrap_or_else(|_| Value::String(text.get().to_owned()))
-}
-
-/// Readers refuse JSON that is nested 128 levels deep, and with it the whole
-/// transaction, of which an attribute is the fifth level.
-const MAX_DEPTH: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -136,9 +115,9 @@ mod tests {
         let mut data = Data::default();
         data.insert("a", &nested(100)).unwrap();
         assert!(data.insert("a", &nested(101)).is_err());
-        assert_eq!(data.get("a"), Some(nested(100)));
+        assert_eq!(data["a"], nested(100));
         let brackets = r#"\"[[{"#.repeat(200);
         data.insert("a", &brackets).unwrap();
-        assert_eq!(data.get("a"), Some(brackets.into()));
+        assert_eq!(data["a"], brackets);
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::{HeaderValue, Uri};
-use url::Url;
 
 use super::Sdk;
 use super::dsn_error::ParseDsnError;
+use super::dsn_parts::{check_project, org_id, parse_base, parse_keys};
 
 /// The address of a project: which server to send to, and the key that lets one do so.
 ///
@@ -132,95 +132,6 @@ impl fmt::Debug for Dsn {
     }
 }
 
-/// Reads the public key, and the secret one where there is one.
-fn parse_keys(keys: &str) -> Result<(&str, Option<&str>), ParseDsnError> {
-    // Safe in a header's list of pairs, in baggage and in a URL alike.
-    let valid = |key: &str| {
-        key.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-    };
-    let (public_key, secret_key) = match keys.split_once(':') {
-        Some((public_key, secret_key)) => (public_key, Some(secret_key)),
-        None => (keys, None),
-    };
-    match secret_key {
-        _ if public_key.is_empty() => Err(ParseDsnError::MissingPublicKey),
-        _ if !valid(public_key) => Err(ParseDsnError::InvalidPublicKey),
-        Some(secret_key) if !valid(secret_key) => Err(ParseDsnError::InvalidSecretKey),
-        _ => Ok((public_key, secret_key.filter(|key| !key.is_empty()))),
-    }
-}
-
-/// Reads the host and port and the path before the project id.
-fn parse_base(protocol: &str, address: &str, prefix: &str) -> Result<Url, ParseDsnError> {
-    if address.is_empty() || address.starts_with(':') {
-        return Err(ParseDsnError::MissingHost);
-    }
-    if address.ends_with(':') {
-        return Err(ParseDsnError::InvalidPort);
-    }
-    // Escapes would be undone, which makes two spellings of one host.
-    if address.contains('%') {
-        return Err(ParseDsnError::InvalidHost);
-    }
-    let base =
-        Url::parse(&format!("{protocol}://{address}{prefix}")).map_err(|error| match error {
-            url::ParseError::InvalidPort => ParseDsnError::InvalidPort,
-            url::ParseError::EmptyHost => ParseDsnError::MissingHost,
-            _ => ParseDsnError::InvalidHost,
-        })?;
-    if base.port() == Some(0) {
-        return Err(ParseDsnError::InvalidPort);
-    }
-    if !base.domain().is_none_or(is_host_name) {
-        return Err(ParseDsnError::InvalidHost);
-    }
-    // Whatever the parser had to change was not right as it stood.
-    let unchanged = base.path() == if prefix.is_empty() { "/" } else { prefix };
-    if !unchanged || prefix.split('/').skip(1).any(str::is_empty) || !is_escaped(prefix) {
-        return Err(ParseDsnError::InvalidPath);
-    }
-    Ok(base)
-}
-
-/// Whether a name, in its ASCII form, is one that can be looked up.
-fn is_host_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    name.len() <= 253
-        && name
-            .split('.')
-            .all(|label| matches!(label.len(), 1..=63) && label.bytes().all(valid))
-}
-
-/// Whether every percent sign is followed by two hex digits.
-fn is_escaped(path: &str) -> bool {
-    path.split('%').skip(1).all(|rest| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
-}
-
-fn check_project(project_id: &str) -> Result<(), ParseDsnError> {
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    match project_id {
-        "" => Err(ParseDsnError::MissingProject),
-        _ if !project_id.bytes().all(valid) => Err(ParseDsnError::InvalidProject),
-        _ => Ok(()),
-    }
-}
-
-/// Reads the organisation from a host's name.
-fn org_id(name: &str) -> Option<u64> {
-    let (label, _) = name.split_once('.')?;
-    let digits = label.strip_prefix('o')?;
-    // A number may be parsed with a sign before it, which is none of ours.
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())?
-}
-
 fn auth_header(public_key: &str, secret_key: Option<&str>) -> Result<HeaderValue, ParseDsnError> {
     let mut value = format!(
         "Sentry sentry_version=7, sentry_client={}, sentry_key={public_key}",
@@ -241,6 +152,7 @@ const MAX_LENGTH: usize = 2_048;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use url::Url;
 
     use super::*;
 
@@ -389,6 +301,13 @@ mod tests {
             ("https://k@[fe80::1%25eth0]/1", InvalidHost),
             ("https://k@ex%41mple.com/1", InvalidHost),
             ("https://k@256.0.0.1/1", InvalidHost),
+            ("https://k@1.2.3/1", InvalidHost),
+            ("https://k@127.1:9000/1", InvalidHost),
+            ("https://k@0x7f.0.0.1/1", InvalidHost),
+            ("https://k@0177.0.0.1/1", InvalidHost),
+            ("https://k@2130706433/1", InvalidHost),
+            ("https://k@127.0.0.1./1", InvalidHost),
+            ("https://k@１27.0.0.1/1", InvalidHost),
             ("https://k@a..b/1", InvalidHost),
             ("https://k@./1", InvalidHost),
             ("https://k@a|b/1", InvalidHost),
@@ -473,6 +392,9 @@ mod tests {
             if let Ok(dsn) = text.parse::<Dsn>() {
                 let url = dsn.envelope_url();
                 prop_assert!(url.host().is_some_and(|host| !host.is_empty()));
+                if let Ok(ip) = url.host().unwrap_or_default().parse::<std::net::Ipv4Addr>() {
+                    prop_assert!(text.contains(&ip.to_string()), "{} became {}", text, ip);
+                }
                 prop_assert!(url.query().is_none());
                 let end = format!("/api/{}/envelope/", dsn.project_id());
                 prop_assert!(url.path().ends_with(&end));

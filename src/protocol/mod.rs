@@ -9,10 +9,13 @@ mod client_report;
 mod data;
 mod dsn;
 mod dsn_error;
+mod dsn_parts;
 mod envelope;
 pub(crate) mod fields;
 pub(crate) mod id;
 mod identity;
+mod json;
+mod refusal;
 mod request;
 pub(crate) mod sampling_context;
 mod sdk;
@@ -22,6 +25,7 @@ mod timestamp;
 mod transaction;
 mod user;
 pub(crate) mod valid;
+pub(crate) mod value;
 
 pub use self::breadcrumb::Breadcrumb;
 pub use self::category::{Category, DiscardReason};
@@ -32,6 +36,9 @@ pub use self::dsn_error::ParseDsnError;
 pub use self::envelope::{Envelope, EnvelopeHeaders, Item};
 pub use self::id::{EventId, ParseIdError, SpanId, TraceId};
 pub(crate) use self::identity::Identity;
+pub(crate) use self::refusal::{
+    Refusal, check_dist, check_environment, check_release, check_server_name,
+};
 pub use self::request::Request;
 pub use self::sampling_context::DynamicSamplingContext;
 pub use self::sdk::{Sdk, SdkPackage};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Data;
+use crate::diagnostics::{self, Topic};
 
 /// The tags of a span or an event, as they were set.
 #[derive(Default)]
@@ -32,8 +33,11 @@ impl Tags {
             let valid_key = valid_key(&key);
             let valid_value = valid_value(&value);
             let exact = valid_key.as_ref() == Some(&key) && valid_value.as_deref() == Some(&*value);
-            if let (Some(key), Some(value)) = (valid_key, valid_value) {
-                tags.insert(key, value.into_owned());
+            match (valid_key, valid_value) {
+                (Some(key), Some(value)) => {
+                    tags.insert(key, value.into_owned());
+                }
+                _ => diagnostics::once_with(&OMITTED, &format_args!("{key:?}")),
             }
             if !exact && !data.contains_key(&key) {
                 // A string always serialises.
@@ -69,19 +73,24 @@ fn valid_key(key: &Cow<'static, str>) -> Option<Cow<'static, str>> {
 
 /// The value as servers take it, `None` if there is no such form.
 fn valid_value(value: &str) -> Option<Cow<'_, str>> {
-    if value.is_empty() {
-        return None;
-    }
     let end = value
         .char_indices()
         .nth(MAX_CHARS)
         .map_or(value.len(), |(at, _)| at);
     let cut = &value[..end];
+    // Servers trim it before they look.
+    if cut.trim().is_empty() {
+        return None;
+    }
     if cut.contains(['\n', '\r']) {
         return Some(Cow::Owned(cut.replace(['\n', '\r'], " ")));
     }
     Some(Cow::Borrowed(cut))
 }
+
+static OMITTED: Topic = Topic::new(
+    "a tag that servers would refuse is sent as data instead: its key is empty or reserved, or its value blank",
+);
 
 /// Longer keys and values are cut by servers.
 const MAX_CHARS: usize = 200;
@@ -104,12 +113,17 @@ mod tests {
     fn tags_are_made_to_fit_and_kept_whole_beside() {
         let long = "é".repeat(201);
         let cut = "é".repeat(200);
+        let blank_where_it_is_cut = format!("{}acme", " ".repeat(200));
         // key, value, tag, whether the whole value is kept in the data
         let table = [
             ("tenant", "acme", Some(("tenant", "acme")), false),
             ("tenant", &long, Some(("tenant", &cut)), true),
             ("tenant", "two\nlines", Some(("tenant", "two lines")), true),
             ("tenant", "", None, true),
+            ("tenant", " ", None, true),
+            ("tenant", "\n\t\u{2003}", None, true),
+            ("tenant", &blank_where_it_is_cut, None, true),
+            ("tenant", " acme ", Some(("tenant", " acme ")), false),
             ("", "acme", None, true),
             ("release", "1.0", None, true),
             ("a key", "acme", Some(("a-key", "acme")), true),
@@ -124,7 +138,11 @@ mod tests {
                 .next()
                 .map(|(key, value)| (key.as_ref(), value.as_str()));
             assert_eq!(found, tag, "{key}={value}");
-            assert_eq!(data.get(key), kept.then(|| value.into()), "{key}={value}");
+            assert_eq!(
+                data.get(key).cloned(),
+                kept.then(|| value.into()),
+                "{key}={value}"
+            );
         }
     }
     #[test]
@@ -147,7 +165,7 @@ mod tests {
             }
             let tags = tags.finish(&mut data);
             assert_eq!(tags.get("key").map(String::as_str), tag);
-            assert_eq!(data.get("key"), kept.map(Into::into));
+            assert_eq!(data.get("key").cloned(), kept.map(Into::into));
         }
     }
 
@@ -157,6 +175,6 @@ mod tests {
         data.insert("a key", &1).unwrap();
         tags.set("a key".into(), "acme".into());
         assert_eq!(tags.finish(&mut data)["a-key"], "acme");
-        assert_eq!(data.get("a key"), Some(1.into()));
+        assert_eq!(data.get("a key").cloned(), Some(1.into()));
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn size_of_value(value: &Value) -> usize {
     size_of::<Value>() + within
 }
 
-/// Makes a user one that readers take: a key that stands twice has them refuse everything.
+/// Makes a user one that readers take: they refuse everything for a key that stands twice, or for a
+/// field of another type.
 pub(crate) fn make_valid(user: &mut User) {
     let User {
         id,
@@ -41,17 +42,21 @@ pub(crate) fn make_valid(user: &mut User) {
         ip_address,
         other,
     } = user;
-    for (name, field) in [
-        ("id", id),
-        ("username", username),
-        ("email", email),
-        ("ip_address", ip_address),
-    ] {
-        if field.is_some() {
-            other.remove(name);
-        }
+    for (name, field) in [("id", id), ("username", username), ("email", email)] {
+        let misplaced = other.remove(name);
+        *field = field.take().or_else(|| as_text(misplaced?));
     }
+    let misplaced = other.remove("ip_address");
+    *ip_address = ip_address.or_else(|| as_text(misplaced?)?.parse().ok());
     other.values_mut().for_each(limit_depth);
+}
+
+fn as_text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Takes out of a value what nests deeper than readers take.
@@ -72,3 +77,49 @@ fn limit(value: &mut Value, depth: u32) {
 /// Readers refuse JSON that is nested 128 levels deep, and with it the whole
 /// transaction, of which this is the fourth level.
 const MAX_DEPTH: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn user(other: &Value) -> User {
+        let other = other.as_object().unwrap().clone().into_iter().collect();
+        let mut user = User {
+            email: Some("ada@shop.example".to_owned()),
+            other,
+            ..User::default()
+        };
+        make_valid(&mut user);
+        user
+    }
+
+    #[test]
+    fn a_field_of_a_user_stands_in_its_own_place() {
+        let valid = user(&json!({ "id": 7, "email": "x", "ip_address": "::1", "plan": "free" }));
+        assert_eq!(valid.id.as_deref(), Some("7"));
+        assert_eq!(valid.email.as_deref(), Some("ada@shop.example"));
+        assert_eq!(
+            valid.ip_address,
+            Some(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]))
+        );
+        assert_eq!(
+            Vec::from_iter(valid.other),
+            [("plan".to_owned(), json!("free"))]
+        );
+    }
+
+    /// Readers refuse the whole envelope for it.
+    #[test]
+    fn what_does_not_fit_a_field_of_a_user_is_dropped() {
+        let valid = user(&json!({ "id": [7], "username": null, "ip_address": "somewhere" }));
+        let expected = User {
+            email: Some("ada@shop.example".to_owned()),
+            ..User::default()
+        };
+        assert_eq!(valid, expected);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::attributes::Attributes;
+use super::attributes::{AttributeRoom, Attributes};
 use super::span::{Record, SpanNumber};
 
 /// The records of one task's spans and their attributes.
@@ -23,14 +23,6 @@ pub(crate) struct HandedOver {
     attributes: Attributes,
 }
 
-/// Empty buffers that wait to be used again.
-///
-/// They come back from the worker, after what was in them has been written.
-#[derive(Debug, Default)]
-pub(crate) struct BufferPool {
-    buffers: Mutex<Vec<SpanBuffer>>,
-}
-
 impl SpanBuffer {
     /// About how many bytes it holds on to.
     pub(crate) fn size(&self) -> usize {
@@ -40,7 +32,12 @@ impl SpanBuffer {
 
 impl HandedOver {
     /// Takes over the buffer of a task. Returns the buffer if its memory can be used again.
-    pub(crate) fn add(&mut self, task: u32, mut buffer: SpanBuffer) -> Option<SpanBuffer> {
+    pub(crate) fn add(
+        &mut self,
+        task: u32,
+        mut buffer: SpanBuffer,
+        room: &AttributeRoom,
+    ) -> Option<SpanBuffer> {
         if buffer.records.len() > SMALL {
             self.whole.push((task, buffer));
             return None;
@@ -48,7 +45,7 @@ impl HandedOver {
         let records = buffer.records.drain(..).enumerate();
         let records = records.map(|(index, record)| (SpanNumber::new(task, index as u32), record));
         self.records.extend(records);
-        self.attributes.append(&mut buffer.attributes);
+        self.attributes.append(&mut buffer.attributes, room);
         Some(buffer)
     }
 
@@ -91,26 +88,28 @@ impl HandedOver {
     }
 }
 
-impl BufferPool {
-    /// An empty buffer, one that was used before if there is one.
-    pub(crate) fn take(&self) -> SpanBuffer {
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.pop().unwrap_or_default()
-    }
+/// An empty buffer, one that was used before if there is one.
+pub(crate) fn take() -> SpanBuffer {
+    let mut buffers = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    buffers.pop().unwrap_or_default()
+}
 
-    /// Empties a buffer and keeps it, unless there are many or it has grown large.
-    pub(crate) fn put(&self, mut buffer: SpanBuffer) {
-        if buffer.size() == 0 || buffer.size() > KEPT_SIZE {
-            return;
-        }
-        buffer.records.clear();
-        buffer.attributes.clear();
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffers.len() < KEPT_BUFFERS {
-            buffers.push(buffer);
-        }
+/// Empties a buffer and keeps it for another task, unless there are many or it has grown large.
+pub(crate) fn recycle(mut buffer: SpanBuffer) {
+    if buffer.size() == 0 || buffer.size() > KEPT_SIZE {
+        return;
+    }
+    buffer.records.clear();
+    buffer.attributes.clear();
+    let mut buffers = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    if buffers.len() < KEPT_BUFFERS {
+        buffers.push(buffer);
     }
 }
+
+/// Empty buffers that wait to be used again. They come back from workers, after what was in them
+/// has been written.
+static EMPTY: Mutex<Vec<SpanBuffer>> = Mutex::new(Vec::new());
 
 /// A buffer of up to so many spans is emptied into another when its task has ended.
 const SMALL: usize = 32;

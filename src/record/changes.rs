@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
-use super::attributes::{Attributes, Kind};
+use super::attributes::{AttributeRoom, Attributes, Content, Kind};
 use super::span::{Amendment, Change, SpanNumber};
 
 /// Changes to spans, by the task whose buffer they are recorded in.
@@ -35,10 +35,11 @@ impl Changes {
         number: SpanNumber,
         kind: Kind,
         key: Cow<'static, str>,
-        value: &[u8],
+        content: Content<'_>,
+        room: &AttributeRoom,
     ) {
         let of_task = self.of_tasks.entry(number.task()).or_default();
-        of_task.attributes.push(number, kind, key, value);
+        of_task.attributes.push(number, kind, key, content, room);
     }
 
     /// Takes out what belongs to the spans of one task.

@@ -1,6 +1,6 @@
 //! Where in a program a span is described, as `tracing` knows it.
 
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::Value;
 
 use super::source_path::from_package_on;
 
@@ -10,9 +10,7 @@ use super::source_path::from_package_on;
 pub(crate) type Metadata = &'static tracing_core::Metadata<'static>;
 
 /// The attributes of spans that are described there.
-pub(crate) fn attributes(
-    metadata: Metadata,
-) -> impl Iterator<Item = (&'static str, Box<RawValue>)> {
+pub(crate) fn attributes(metadata: Metadata) -> impl Iterator<Item = (&'static str, Value)> {
     // That of a library is in a folder of somebody who builds programs.
     let file = metadata.file().map(from_package_on);
     let texts = [
@@ -21,8 +19,8 @@ pub(crate) fn attributes(
         ("code.module.name", metadata.module_path()),
         ("code.file.path", file.as_deref()),
     ];
-    let texts = texts.map(|(key, text)| Some((key, to_raw_value(text?).ok()?)));
+    let texts = texts.map(|(key, text)| Some((key, Value::from(text?))));
     let line = metadata.line();
-    let line = line.and_then(|line| Some(("code.line.number", to_raw_value(&line).ok()?)));
+    let line = line.map(|line| ("code.line.number", line.into()));
     texts.into_iter().chain([line]).flatten()
 }

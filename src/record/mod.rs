@@ -1,7 +1,7 @@
 //! What is recorded. It is written and never read back here, and knows no wire form.
 
-pub(crate) mod attributes;
-mod buffer;
+mod attributes;
+pub(crate) mod buffer;
 #[cfg(feature = "_call-sites")]
 pub(crate) mod call_site;
 mod changes;
@@ -16,8 +16,8 @@ mod source_path;
 mod span;
 mod trace_info;
 
-pub(crate) use self::attributes::{Attributes, Kind};
-pub(crate) use self::buffer::{BufferPool, HandedOver, SpanBuffer};
+pub(crate) use self::attributes::{AttributeRoom, Attributes, Content, Kind};
+pub(crate) use self::buffer::{HandedOver, SpanBuffer};
 #[cfg(feature = "_call-sites")]
 pub(crate) use self::call_site::CallSite;
 pub(crate) use self::changes::Changes;

@@ -91,13 +91,16 @@ impl Scope {
         self.data().tags.remove(key);
     }
 
-    /// Sets who the work is done for; `None` forgets it.
-    pub fn set_user(&mut self, user: impl Into<Option<User>>) {
+    /// Sets the user that the work is done for. A text is the user's id.
+    pub fn set_user(&mut self, user: impl Into<User>) {
         let mut user = user.into();
-        if let Some(user) = &mut user {
-            valid::make_valid(user);
-        }
-        self.data().user = user;
+        valid::make_valid(&mut user);
+        self.data().user = Some(user);
+    }
+
+    /// Removes the user.
+    pub fn remove_user(&mut self) {
+        self.data().user = None;
     }
 
     /// Sets a context, an object of related values under one name.

@@ -1,5 +1,6 @@
 //! Spans by numbers, for those who have no room for more.
 
+use crate::record::Content;
 use std::sync::Arc;
 use std::thread;
 
@@ -224,7 +225,7 @@ impl Span {
             let span_id = cause.trace.info.span_id(cause.number);
             // Under a key of its own, as setting one again replaces it.
             let key = format!("{trace_id}-{span_id}");
-            place.set(Kind::Link, key.into(), &[]);
+            place.set(Kind::Link, key.into(), Content::Bytes(&[]));
         }
     }
 

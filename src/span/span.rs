@@ -1,5 +1,9 @@
 //! Handles to spans: looking at one, changing it, starting others below it.
 
+use crate::protocol::value::Borrowed;
+use crate::protocol::value::with_or_reason;
+use crate::protocol::value::with_text;
+use crate::record::Content;
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
@@ -9,12 +13,14 @@ use serde::Serialize;
 use crate::client::Client;
 #[cfg(feature = "_call-sites")]
 use crate::clock::{self, Ticks};
+#[cfg(feature = "_http-server")]
+use crate::protocol::value::with_bytes;
 use crate::protocol::{SpanId, SpanStatus, TraceId, TransactionSource};
 #[cfg(feature = "_http-server")]
 use crate::record::RequestWriter;
 #[cfg(feature = "_call-sites")]
 use crate::record::call_site;
-use crate::record::{Change, Kind, attributes};
+use crate::record::{Change, Kind};
 use crate::task::{Context, Restore, in_task_of, slot};
 use crate::trace::Place;
 
@@ -62,7 +68,9 @@ impl Span {
     pub fn set_tag(&self, key: impl Into<Cow<'static, str>>, value: impl Display) {
         if let Some(place) = self.recorded() {
             let key = key.into();
-            attributes::with_text(value, |text| place.set(Kind::Tag, key, text));
+            with_text(value, |text| {
+                place.set(Kind::Tag, key, Content::Value(Borrowed::Text(text)));
+            });
         }
     }
 
@@ -71,12 +79,15 @@ impl Span {
     /// Integers over 64 bits are sent as strings and numbers that are not
     /// finite as `null`, as JSON has neither. A value that does not serialise
     /// is replaced by the reason. The value is not looked at, and nothing is
-    /// allocated, unless the span is recorded. What a task sets beyond 8 MiB
-    /// before it ends is not kept.
+    /// allocated, unless the span is recorded. Numbers, truth values and texts
+    /// are not formatted where the code runs. What a transaction sets beyond
+    /// 8 MiB, keys included, is not kept.
     pub fn set_data(&self, key: impl Into<Cow<'static, str>>, value: impl Serialize) {
         if let Some(place) = self.recorded() {
             let key = key.into();
-            attributes::with_json(value, |text| place.set(Kind::Data, key, text));
+            with_or_reason(&value, |value| {
+                place.set(Kind::Data, key, Content::Value(value));
+            });
         }
     }
 
@@ -102,12 +113,11 @@ impl Span {
         };
         let threshold = place.trace.client.call_site_threshold();
         if threshold.is_some_and(|threshold| clock::span(began, Ticks::now()) >= threshold) {
-            let set = |bytes: &[u8]| {
-                if !bytes.is_empty() {
-                    place.set(Kind::CallSite, Cow::Borrowed(""), bytes);
-                }
-            };
-            attributes::with_bytes(set, call_site::capture);
+            let mut bytes = Vec::new();
+            call_site::capture(&mut bytes);
+            if !bytes.is_empty() {
+                place.set(Kind::CallSite, Cow::Borrowed(""), Content::Bytes(&bytes));
+            }
         }
     }
 
@@ -115,10 +125,10 @@ impl Span {
     #[cfg(feature = "_http-server")]
     pub(crate) fn record_request(&self, write: impl FnOnce(&mut RequestWriter<'_>)) {
         if let Some(place) = self.recorded() {
-            attributes::with_bytes(
-                |bytes| place.set(Kind::Request, Cow::Borrowed(""), bytes),
-                |bytes| write(&mut RequestWriter::new(bytes)),
-            );
+            with_bytes(|bytes| {
+                write(&mut RequestWriter::new(bytes));
+                place.set(Kind::Request, Cow::Borrowed(""), Content::Bytes(bytes));
+            });
         }
     }
 

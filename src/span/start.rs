@@ -1,5 +1,8 @@
 //! The start of a transaction: what it is a part of, and whether it is recorded.
 
+use crate::protocol::value::with_or_reason;
+use crate::record;
+use crate::record::Content;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,7 +17,7 @@ use crate::hooks::{RequestHead, SamplingContext};
 use crate::own_work;
 use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
 use crate::protocol::{Request, SpanId, TraceId, TransactionSource, id};
-use crate::record::{Kind, Name, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo, attributes};
+use crate::record::{Kind, Name, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo};
 use crate::task::Context;
 use crate::trace::Trace;
 
@@ -131,7 +134,7 @@ impl NewTransaction {
         let trace = Arc::new(Trace::new(client, info, recorded, name, head, continued));
         let mut buffer = SpanBuffer::default();
         if recorded {
-            buffer = trace.client.buffers().take();
+            buffer = record::buffer::take();
             let mut start = info.anchor.ticks();
             if let Some(more) = self.more {
                 start = more.start.map_or(start, |time| info.anchor.ticks_at(time));
@@ -139,8 +142,10 @@ impl NewTransaction {
                     context.scopes.isolation.set_request(request);
                 }
                 for (key, value) in more.attributes {
-                    attributes::with_json(value, |text| {
-                        buffer.attributes.push(info.root, Kind::Data, key, text);
+                    with_or_reason(&value, |value| {
+                        let (content, room) = (Content::Value(value), &trace.attribute_room);
+                        let attributes = &mut buffer.attributes;
+                        attributes.push(info.root, Kind::Data, key, content, room);
                     });
                 }
             }

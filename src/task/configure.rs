@@ -20,13 +20,13 @@ use crate::scope::Scope;
 /// scope that is thrown away.
 ///
 /// ```
-/// # use taskspan::{Instrument, Options, User};
+/// # use taskspan::{Instrument, Options};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
 /// async {
 ///     taskspan::configure_scope(|scope| {
 ///         scope.set_tag("tenant", "acme");
-///         scope.set_user(User { id: Some("7".into()), ..User::default() });
+///         scope.set_user("7");
 ///     });
 /// }
 /// .in_transaction("task", "bill")
@@ -81,8 +81,20 @@ pub fn set_tag(key: impl Into<Cow<'static, str>>, value: impl Display) {
     change_in_place(|scope| scope.put_tag(key, value));
 }
 
-/// Sets or forgets the user on the isolation scope of the current task. See [`Scope::set_user`].
-pub fn set_user(user: impl Into<Option<User>>) {
+/// Sets the user on the isolation scope of the current task. See [`Scope::set_user`].
+///
+/// ```
+/// # use taskspan::{Instrument, Options};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
+/// async { taskspan::set_user("7") }
+///     .in_transaction("task", "bill")
+///     .with_client(&client)
+///     .await;
+/// assert_eq!(sent.transactions()[0].user.as_ref().unwrap().id.as_deref(), Some("7"));
+/// # }
+/// ```
+pub fn set_user(user: impl Into<User>) {
     let user = user.into();
     change_in_place(|scope| scope.set_user(user));
 }

@@ -1,5 +1,6 @@
 //! What is done to spans from the task that runs, and from others.
 
+use crate::record::Content;
 use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
@@ -49,15 +50,16 @@ impl Place {
     }
 
     /// Sets an attribute, likewise.
-    pub(crate) fn set(&self, kind: Kind, mut key: Cow<'static, str>, value: &[u8]) {
+    pub(crate) fn set(&self, kind: Kind, mut key: Cow<'static, str>, content: Content<'_>) {
         let set = self.at_home(|buffer| {
+            let (key, room) = (mem::take(&mut key), &self.trace.attribute_room);
             buffer
                 .attributes
-                .push(self.number, kind, mem::take(&mut key), value);
+                .push(self.number, kind, key, content, room);
             Some(())
         });
         if set.is_none() {
-            self.trace.set_away(self.number, kind, key, value);
+            self.trace.set_away(self.number, kind, key, content);
         }
     }
 

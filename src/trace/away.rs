@@ -1,5 +1,6 @@
 //! What is done to a trace away from the task that a span belongs to.
 
+use crate::record::Content;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
@@ -82,12 +83,13 @@ impl Trace {
         number: SpanNumber,
         kind: Kind,
         key: Cow<'static, str>,
-        value: &[u8],
+        content: Content<'_>,
     ) {
         let mut mailbox = self.mailbox();
         let mailbox = mailbox.get_or_insert_default();
         if self.is_open(mailbox, number) {
-            mailbox.changes.set(number, kind, key, value);
+            let room = &self.attribute_room;
+            mailbox.changes.set(number, kind, key, content, room);
             self.changed_away.store(true, Ordering::Release);
         }
     }

@@ -45,7 +45,7 @@ impl Trace {
             if root_number.task() == NO_TASK {
                 buffer = away;
             } else {
-                others.add(NO_TASK, away);
+                others.add(NO_TASK, away, &self.attribute_room);
             }
             #[cfg(feature = "tracing")]
             {

@@ -1,5 +1,6 @@
 //! One task's part of a trace: its buffer, and which of its spans is current.
 
+use crate::record::buffer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{iter, mem};
@@ -58,7 +59,7 @@ impl TaskSpans {
     /// its own, and speaks for it.
     pub(crate) fn below(trace: Arc<Trace>, parent: SpanNumber, main: bool) -> Self {
         let (task, buffer) = if trace.recorded {
-            (trace.register_task(), trace.client.buffers().take())
+            (trace.register_task(), buffer::take())
         } else {
             (u32::MAX, SpanBuffer::default())
         };
@@ -295,13 +296,13 @@ impl TaskSpans {
             return;
         }
         left.refused = left.refused.saturating_add(refused);
-        let emptied = left.handed_over.add(task, buffer);
+        let emptied = left.handed_over.add(task, buffer, &trace.attribute_room);
         if main {
             left.scopes = scopes;
         }
         drop(mailbox);
         if let Some(buffer) = emptied {
-            trace.client.buffers().put(buffer);
+            buffer::recycle(buffer);
         }
     }
 }

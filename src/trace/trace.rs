@@ -1,5 +1,6 @@
 //! What the tasks of one transaction share.
 
+use crate::record::AttributeRoom;
 #[cfg(feature = "tracing")]
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -28,6 +29,8 @@ pub(crate) struct Trace {
     pub(crate) frozen: OnceLock<Arc<DynamicSamplingContext>>,
     /// For how many spans the tasks have asked for room.
     pub(crate) reserved: AtomicU32,
+    /// How much of what it may hold in attributes is reserved.
+    pub(crate) attribute_room: AttributeRoom,
     /// Whether anything was changed away from its home. From then on every
     /// change is left with the trace, which keeps them in order.
     pub(crate) changed_away: AtomicBool,
@@ -61,6 +64,7 @@ impl Trace {
             continued,
             frozen: OnceLock::new(),
             reserved: AtomicU32::new(0),
+            attribute_room: AttributeRoom::default(),
             changed_away: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             #[cfg(feature = "tracing")]

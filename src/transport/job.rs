@@ -1,31 +1,56 @@
-//! One payload on its way from the queue to where it ends.
+//! One item on its way from the channel to where it ends.
 
 use std::future::poll_fn;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
-use super::ledger::DropReason;
+use super::accounts::{Accounts, Outcome};
+use super::bell::Bell;
+use super::item::Item;
+use super::ledger::Weight;
+use super::marks::Mark;
 use super::payload::Payload;
-use super::queue::{Entry, Ticket};
-use super::shared::Shared;
 use crate::export::Prepared;
 use crate::filter::{Build, Built};
-use crate::protocol::{DiscardReason, Transaction};
+use crate::protocol::{Category, DiscardReason, Transaction};
 
-/// Something taken out of the queue to be delivered.
+/// Something taken out of the channel to be delivered.
 ///
 /// It ends in exactly one of [`accept`](Self::accept), [`discard`](Self::discard)
 /// and [`discard_unreported`](Self::discard_unreported). Dropped without, as happens to all that is in
-/// flight when a runtime shuts down, it goes back into the queue.
+/// flight when a runtime shuts down, it goes to where [`Returned`] ones wait.
 pub(super) struct Job {
     // `None` once settled.
     content: Option<Content>,
     pub(super) ticket: Ticket,
-    shared: Arc<Shared>,
+    home: Arc<Returned>,
+}
+
+/// What a job is about, without the duty to settle it.
+pub(super) struct Entry {
+    pub(super) content: Content,
+    pub(super) ticket: Ticket,
+}
+
+/// What is known of a job wherever it is.
+#[derive(Clone)]
+pub(super) struct Ticket {
+    /// Its place in the order in which all came out of the channel.
+    pub(super) number: u64,
+    pub(super) weight: Weight,
+    /// The bytes it holds in memory, as far as the bounds are concerned.
+    pub(super) size: usize,
+    /// How often it was sent.
+    pub(super) tries: u32,
+    pub(super) first_try: Option<Instant>,
+    /// Held until it is settled.
+    _mark: Mark,
 }
 
 /// How far it has come.
@@ -37,31 +62,85 @@ pub(super) enum Content {
     /// Built, and not written yet.
     Built(Box<Transaction>),
     /// Already written, because it was tried before.
-    Prepared(Prepared),
+    Prepared(Box<Prepared>),
 }
 
-/// What became of a job.
-#[derive(Clone, Copy)]
-pub(super) enum Outcome {
-    Accepted,
-    Dropped { reason: DropReason, reported: bool },
+/// Where jobs go that are dropped before they are settled.
+///
+/// Most of them are those of a runtime that has ended. Some may come much
+/// later, from a thread that was building one.
+pub(super) struct Returned {
+    entries: Mutex<Vec<Entry>>,
+    accounts: Arc<Accounts>,
+    bell: Arc<Bell>,
 }
 
-impl Job {
-    pub(super) fn new(entry: Entry, shared: Arc<Shared>) -> Self {
+impl Returned {
+    pub(super) fn new(accounts: Arc<Accounts>, bell: Arc<Bell>) -> Self {
         Self {
-            content: Some(entry.content),
-            ticket: entry.ticket,
-            shared,
+            entries: Mutex::default(),
+            accounts,
+            bell,
         }
     }
 
-    /// Whether building it would keep others waiting.
+    pub(super) fn take(&self) -> Vec<Entry> {
+        mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, entry: Entry) {
+        let entries = self.entries.lock();
+        entries.unwrap_or_else(PoisonError::into_inner).push(entry);
+        self.ring();
+    }
+
+    /// Has the worker look after what has come back or was settled elsewhere.
+    pub(super) fn ring(&self) {
+        self.bell.ring();
+    }
+}
+
+impl Entry {
+    pub(super) fn new(item: Item, number: u64, mark: Mark) -> Self {
+        Self {
+            content: Content::Payload(item.payload),
+            ticket: Ticket {
+                number,
+                weight: item.weight,
+                size: item.size,
+                tries: 0,
+                first_try: None,
+                _mark: mark,
+            },
+        }
+    }
+}
+
+impl Job {
+    pub(super) fn new(entry: Entry, home: &Arc<Returned>) -> Self {
+        Self {
+            content: Some(entry.content),
+            ticket: entry.ticket,
+            home: Arc::clone(home),
+        }
+    }
+
+    pub(super) fn category(&self) -> Category {
+        self.ticket.weight.category()
+    }
+
+    /// Where it goes unless it is settled.
+    pub(super) fn home(&self) -> &Arc<Returned> {
+        &self.home
+    }
+
+    /// Whether what is to be done with it next would keep others waiting.
     pub(super) fn takes_long(&self) -> bool {
-        match &self.content {
+        let by_itself = match &self.content {
             Some(Content::Payload(payload)) => payload.takes_long(),
             _ => false,
-        }
+        };
+        by_itself || self.ticket.size > LARGE
     }
 
     /// Builds the payload, as far as that goes at once. `None`: nothing is to be sent, and it is counted.
@@ -87,6 +166,11 @@ impl Job {
         }
     }
 
+    /// Whether nothing is to be built any more.
+    pub(super) fn is_built(&self) -> bool {
+        matches!(self.content, Some(Content::Built(_) | Content::Prepared(_)))
+    }
+
     /// Whether [`build`](Self::build) has left something to wait for.
     pub(super) fn is_building(&self) -> bool {
         matches!(self.content, Some(Content::Building(_)))
@@ -110,11 +194,11 @@ impl Job {
 
     fn take_built(mut self, built: Built) -> Option<Self> {
         for (reason, spans) in built.removed {
-            self.drop_spans(reason, spans);
+            self.drop_part(reason, Category::Span, spans);
         }
         match built.transaction {
             Ok(transaction) => {
-                self.add_spans(transaction.spans.len() as u64 + 1);
+                self.grow(Category::Span, transaction.spans.len() as u64 + 1);
                 self.content = Some(Content::Built(transaction));
                 Some(self)
             }
@@ -131,34 +215,32 @@ impl Job {
             Some(Content::Built(transaction)) => Prepared::new(transaction).inspect(|prepared| {
                 // Once written they are gone, whatever becomes of the rest.
                 let dropped = prepared.dropped_spans.into();
-                self.drop_spans(DiscardReason::BufferOverflow, dropped);
+                self.drop_part(DiscardReason::BufferOverflow, Category::Span, dropped);
             }),
-            Some(Content::Prepared(prepared)) => Some(prepared),
+            Some(Content::Prepared(prepared)) => Some(*prepared),
             _ => None,
         };
         let Some(prepared) = prepared else {
             self.discard(DiscardReason::InternalSdkError);
             return None;
         };
-        self.content = Some(Content::Prepared(prepared));
+        self.content = Some(Content::Prepared(Box::new(prepared)));
         Some(self)
     }
 
-    /// Counts spans that the transaction is sent without.
-    fn drop_spans(&mut self, reason: DiscardReason, dropped: u64) {
+    /// Counts a part that it is sent without.
+    fn drop_part(&mut self, reason: DiscardReason, category: Category, quantity: u64) {
+        let dropped = self.ticket.weight.reduce(category, quantity);
         if dropped > 0 {
-            let dropped = dropped.min(self.ticket.spans);
-            self.ticket.spans -= dropped;
-            self.shared.lock().drop_spans(reason, dropped);
+            self.home.accounts.drop_part(reason, category, dropped);
         }
     }
 
-    /// Counts spans that came on top of those it was submitted with, if it has so many now.
-    fn add_spans(&mut self, spans: u64) {
-        let added = spans.saturating_sub(self.ticket.spans);
+    /// Counts what came on top of what it was submitted with, if it has so much now.
+    fn grow(&mut self, category: Category, quantity: u64) {
+        let added = self.ticket.weight.raise(category, quantity);
         if added > 0 {
-            self.ticket.spans += added;
-            self.shared.lock().ledger.add_spans(added);
+            self.home.accounts.add(category, added);
         }
     }
 
@@ -175,7 +257,8 @@ impl Job {
         let Some(size) = self.prepared().map(Prepared::size) else {
             return;
         };
-        self.shared.lock().queue.resize(&mut self.ticket, size);
+        self.home.accounts.room.resize(self.ticket.size, size);
+        self.ticket.size = size;
     }
 
     pub(super) fn accept(self) {
@@ -199,21 +282,20 @@ impl Job {
     }
 
     fn settle(mut self, outcome: Outcome) {
-        // Outlives the lock: freeing a payload takes time.
-        let _content = self.content.take();
-        self.shared.lock().settle(&self.ticket, outcome);
+        self.content = None;
+        let Ticket { weight, size, .. } = &self.ticket;
+        self.home.accounts.settle(weight, *size, outcome);
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some(content) = self.content.take() {
-            let entry = Entry {
-                content,
-                ticket: self.ticket,
-            };
-            self.shared.lock().queue.put_back(entry);
-            self.shared.wake();
+            let ticket = self.ticket.clone();
+            self.home.put(Entry { content, ticket });
         }
     }
 }
+
+/// From which size on it is built and written on a thread that may block.
+const LARGE: usize = 64 * 1024;

@@ -1,9 +1,10 @@
 //! What became of everything: counters, and the report made of them.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::diagnostics::{self, Topic};
-use crate::protocol::DiscardReason;
+use crate::protocol::{Category, DiscardReason};
 
 /// What became of everything that was sampled, at one moment.
 ///
@@ -46,14 +47,28 @@ pub enum DropReason {
     Closed,
 }
 
-/// The counters behind every [`DeliveryReport`].
+/// The counters behind every [`DeliveryReport`]: one ledger for each category.
 ///
-/// Each method moves numbers from one place to another, so that the sums hold
-/// between any two calls.
+/// They are atomics, so that counting needs no lock. `sampled` is raised before anything else
+/// is counted and read after everything else, and what is not settled is pending: so the sums
+/// hold at any time.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    transactions: Tally,
-    spans: Tally,
+pub(crate) struct Ledgers {
+    ledgers: [Ledger; CATEGORIES.len()],
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    sampled: AtomicU64,
+    accepted: AtomicU64,
+    dropped: [AtomicU64; DropReason::COUNT],
+}
+
+/// How much an item counts for, by category: a transaction for one transaction and for its spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// The item's own category first.
+    parts: [(Category, u64); 2],
 }
 
 impl Tally {
@@ -73,21 +88,6 @@ impl Tally {
         DropReason::all()
             .zip(counts)
             .filter(|(_, count)| *count > 0)
-    }
-
-    fn admit(&mut self, count: u64) {
-        self.sampled += count;
-        self.pending += count;
-    }
-
-    fn accept(&mut self, count: u64) {
-        self.pending -= count;
-        self.accepted += count;
-    }
-
-    fn drop(&mut self, reason: DropReason, count: u64) {
-        self.pending -= count;
-        self.dropped[reason.index()] += count;
     }
 }
 
@@ -115,56 +115,127 @@ impl DropReason {
     }
 }
 
-impl Ledger {
-    /// A transaction enters the queue.
-    pub(crate) fn admit(&mut self, spans: u64) {
-        self.transactions.admit(1);
-        self.spans.admit(spans);
+impl Weight {
+    /// The weight of a transaction with so many spans, the root included.
+    pub(crate) fn of_transaction(spans: u64) -> Self {
+        Self {
+            parts: [(Category::Transaction, 1), (Category::Span, spans)],
+        }
     }
 
-    /// A pending transaction was accepted.
-    pub(crate) fn accept(&mut self, spans: u64) {
-        self.transactions.accept(1);
-        self.spans.accept(spans);
+    /// A weight in one category alone.
+    pub(crate) fn of(category: Category, quantity: u64) -> Self {
+        Self {
+            parts: [(category, quantity), (category, 0)],
+        }
     }
 
-    /// A pending transaction was dropped.
-    pub(crate) fn drop(&mut self, reason: DropReason, spans: u64) {
+    /// The category that the item belongs to.
+    pub(crate) fn category(&self) -> Category {
+        self.parts[0].0
+    }
+
+    /// The quantities that are not zero.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Category, u64)> {
+        self.parts.into_iter().filter(|(_, quantity)| *quantity > 0)
+    }
+
+    /// Takes a quantity away, as far as there is so much. Returns how much that was.
+    pub(crate) fn reduce(&mut self, category: Category, quantity: u64) -> u64 {
+        let Some(part) = self.part(category) else {
+            return 0;
+        };
+        let taken = quantity.min(*part);
+        *part -= taken;
+        taken
+    }
+
+    /// Raises a quantity to at least this much. Returns how much was added.
+    pub(crate) fn raise(&mut self, category: Category, quantity: u64) -> u64 {
+        let Some(part) = self.part(category) else {
+            return 0;
+        };
+        let added = quantity.saturating_sub(*part);
+        *part += added;
+        added
+    }
+
+    fn part(&mut self, category: Category) -> Option<&mut u64> {
+        let mut parts = self.parts.iter_mut();
+        let (_, quantity) = parts.find(|(known, _)| *known == category)?;
+        Some(quantity)
+    }
+}
+
+impl Ledgers {
+    /// An item enters the queue.
+    pub(crate) fn admit(&self, weight: &Weight) {
+        for (category, quantity) in weight.iter() {
+            self.add(category, quantity);
+        }
+    }
+
+    /// A pending item was accepted.
+    pub(crate) fn accept(&self, weight: &Weight) {
+        for (category, quantity) in weight.iter() {
+            let accepted = &self.of(category).accepted;
+            accepted.fetch_add(quantity, Ordering::Release);
+        }
+    }
+
+    /// A pending item was dropped.
+    pub(crate) fn drop(&self, reason: DropReason, weight: &Weight) {
         diagnostics::once_with(&LOST[reason.index()], &reason);
-        self.transactions.drop(reason, 1);
-        self.spans.drop(reason, spans);
+        for (category, quantity) in weight.iter() {
+            self.drop_part(reason, category, quantity);
+        }
     }
 
-    /// Spans of a pending transaction were dropped, which goes on without them.
-    pub(crate) fn drop_spans(&mut self, reason: DropReason, spans: u64) {
-        self.spans.drop(reason, spans);
+    /// A part of a pending item was dropped, which is sent without it.
+    pub(crate) fn drop_part(&self, reason: DropReason, category: Category, quantity: u64) {
+        let dropped = &self.of(category).dropped[reason.index()];
+        dropped.fetch_add(quantity, Ordering::Release);
     }
 
-    /// Spans came on top of those that a pending transaction was admitted with.
-    pub(crate) fn add_spans(&mut self, spans: u64) {
-        self.spans.admit(spans);
+    /// A pending item has grown since it was admitted.
+    pub(crate) fn add(&self, category: Category, quantity: u64) {
+        let sampled = &self.of(category).sampled;
+        sampled.fetch_add(quantity, Ordering::Relaxed);
     }
 
     /// Something was lost that never was pending.
-    pub(crate) fn lose(&mut self, reason: DropReason, transactions: u64, spans: u64) {
-        diagnostics::once_with(&LOST[reason.index()], &reason);
-        self.transactions.admit(transactions);
-        self.transactions.drop(reason, transactions);
-        self.spans.admit(spans);
-        self.spans.drop(reason, spans);
-    }
-
-    /// How many transactions are pending.
-    pub(crate) fn pending(&self) -> u64 {
-        self.transactions.pending
+    pub(crate) fn lose(&self, reason: DropReason, weight: &Weight) {
+        self.admit(weight);
+        self.drop(reason, weight);
     }
 
     /// The numbers of this moment, with the unsampled ones, which are counted elsewhere.
     pub(crate) fn report(&self, unsampled: u64) -> DeliveryReport {
         DeliveryReport {
-            transactions: self.transactions.clone(),
-            spans: self.spans.clone(),
+            transactions: self.of(Category::Transaction).tally(),
+            spans: self.of(Category::Span).tally(),
             unsampled,
+        }
+    }
+
+    fn of(&self, category: Category) -> &Ledger {
+        &self.ledgers[category as usize]
+    }
+}
+
+impl Ledger {
+    fn tally(&self) -> Tally {
+        // `Acquire` sees all that came before a count, and so whatever `sampled` was raised by for it.
+        let accepted = self.accepted.load(Ordering::Acquire);
+        let dropped = self.dropped.each_ref();
+        let dropped = dropped.map(|count| count.load(Ordering::Acquire));
+        let sampled = self.sampled.load(Ordering::Acquire);
+        let settled = accepted + dropped.iter().sum::<u64>();
+        Tally {
+            sampled,
+            accepted,
+            pending: sampled.saturating_sub(settled),
+            dropped,
         }
     }
 }
@@ -216,6 +287,9 @@ pub(super) const DISCARD_REASONS: [DiscardReason; 11] = [
     DiscardReason::Ignored,
 ];
 
+/// Every category at the place that its number says.
+pub(super) const CATEGORIES: [Category; 2] = [Category::Transaction, Category::Span];
+
 static LOST: [Topic; DropReason::COUNT] =
     [const { Topic::new("transactions or spans are being lost") }; DropReason::COUNT];
 
@@ -234,16 +308,39 @@ mod tests {
     }
 
     #[test]
+    fn every_category_stands_at_its_number() {
+        for (place, category) in CATEGORIES.into_iter().enumerate() {
+            assert_eq!(category as usize, place);
+        }
+    }
+
+    #[test]
+    fn a_weight_shrinks_to_nothing_and_grows_to_what_is_there() {
+        let mut weight = Weight::of_transaction(5);
+        assert_eq!(weight.category(), Category::Transaction);
+        assert_eq!(weight.reduce(Category::Span, 2), 2);
+        assert_eq!(weight.raise(Category::Span, 3), 0);
+        assert_eq!(weight.raise(Category::Span, 4), 1);
+        assert_eq!(weight.reduce(Category::Span, 9), 4);
+        assert!(weight.iter().eq([(Category::Transaction, 1)]));
+        let mut spans = Weight::of(Category::Span, 7);
+        assert_eq!(spans.reduce(Category::Transaction, 1), 0);
+        assert_eq!(spans.raise(Category::Transaction, 1), 0);
+        assert!(spans.iter().eq([(Category::Span, 7)]));
+    }
+
+    #[test]
     fn a_report_reads_as_one_line() {
-        let mut ledger = Ledger::default();
-        ledger.admit(1);
+        let ledger = Ledgers::default();
+        ledger.admit(&Weight::of_transaction(1));
         assert_eq!(
             ledger.report(0).to_string(),
             "1 transaction sampled: 0 accepted, 0 dropped, 1 pending"
         );
-        ledger.accept(1);
-        ledger.lose(DropReason::Discarded(DiscardReason::QueueOverflow), 2, 2);
-        ledger.lose(DropReason::Closed, 1, 1);
+        ledger.accept(&Weight::of_transaction(1));
+        let reason = DropReason::Discarded(DiscardReason::QueueOverflow);
+        ledger.lose(reason, &Weight::of(Category::Transaction, 2));
+        ledger.lose(DropReason::Closed, &Weight::of_transaction(1));
         assert_eq!(
             ledger.report(0).to_string(),
             "4 transactions sampled: 1 accepted, 3 dropped (queue_overflow 2, closed 1), 0 pending"
@@ -253,26 +350,27 @@ mod tests {
     proptest! {
         #[test]
         fn the_sums_hold_after_every_step(steps in prop::collection::vec((0..5_u8, 0..12_usize, 1..2000_u64), 0..200)) {
-            let mut ledger = Ledger::default();
+            let ledger = Ledgers::default();
             let mut pending = Vec::new();
             for (step, reason, spans) in steps {
                 let reason = DropReason::all().nth(reason).unwrap();
                 match (step, pending.pop()) {
-                    (0, Some(held)) => ledger.accept(held),
-                    (1, Some(held)) => ledger.drop(reason, held),
+                    (0, Some(held)) => ledger.accept(&Weight::of_transaction(held)),
+                    (1, Some(held)) => ledger.drop(reason, &Weight::of_transaction(held)),
                     (4, Some(held)) => {
                         let dropped = spans.min(held);
-                        ledger.drop_spans(reason, dropped);
+                        ledger.drop_part(reason, Category::Span, dropped);
                         pending.push(held - dropped);
                     }
                     (2, held) => {
                         pending.extend(held);
-                        ledger.lose(reason, spans % 2, spans);
+                        ledger.lose(reason, &Weight::of(Category::Transaction, spans % 2));
+                        ledger.lose(reason, &Weight::of(Category::Span, spans));
                     }
                     (_, held) => {
                         pending.extend(held);
                         pending.push(spans);
-                        ledger.admit(spans);
+                        ledger.admit(&Weight::of_transaction(spans));
                     }
                 }
                 let report = ledger.report(0);

@@ -9,10 +9,10 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time;
 
-use super::ledger::{DeliveryReport, DropReason, Ledger};
+use super::ledger::{DeliveryReport, Ledgers, Weight};
 use super::payload::Payload;
 use crate::filter::{Build, Built};
-use crate::protocol::{DiscardReason, Transaction};
+use crate::protocol::{Category, DiscardReason, Transaction};
 
 /// Where a client for tests keeps what it would send.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct Kept {
     transactions: Vec<Transaction>,
-    ledger: Ledger,
+    ledgers: Ledgers,
     unsampled: u64,
     /// Transactions that a hook makes wait.
     waiting: Vec<JoinHandle<()>>,
@@ -42,14 +42,14 @@ impl Memory {
 
     /// Takes something finished, builds it here and now, and keeps it.
     pub(crate) fn keep(self: &Arc<Self>, payload: Box<dyn Payload>) {
-        let spans = payload.spans().into();
-        self.lock().ledger.admit(spans);
+        let weight = Weight::of_transaction(payload.spans().into());
+        self.lock().ledgers.admit(&weight);
         match payload.build() {
-            Build::Ready(built) => self.settle(spans, built),
+            Build::Ready(built) => self.settle(weight, built),
             Build::Pending(building) => match Handle::try_current() {
                 Ok(runtime) => {
                     let memory = Arc::clone(self);
-                    let task = async move { memory.settle(spans, building.await) };
+                    let task = async move { memory.settle(weight, building.await) };
                     let task = runtime.spawn(task);
                     let mut kept = self.lock();
                     kept.waiting.retain(|task| !task.is_finished());
@@ -57,7 +57,7 @@ impl Memory {
                 }
                 Err(_) => {
                     let reason = DiscardReason::InternalSdkError;
-                    self.lock().ledger.drop(reason.into(), spans);
+                    self.lock().ledgers.drop(reason.into(), &weight);
                 }
             },
         }
@@ -75,21 +75,22 @@ impl Memory {
         self.lock().waiting.append(&mut waiting);
     }
 
-    fn settle(&self, mut spans: u64, built: Built) {
+    fn settle(&self, mut weight: Weight, built: Built) {
         let mut kept = self.lock();
         for (reason, removed) in built.removed {
-            let removed = removed.min(spans);
-            spans -= removed;
-            kept.ledger.drop_spans(reason.into(), removed);
+            let removed = weight.reduce(Category::Span, removed);
+            kept.ledgers
+                .drop_part(reason.into(), Category::Span, removed);
         }
         match built.transaction {
             Ok(transaction) => {
-                let added = (transaction.spans.len() as u64 + 1).saturating_sub(spans);
-                kept.ledger.add_spans(added);
-                kept.ledger.accept(spans + added);
+                let spans = transaction.spans.len() as u64 + 1;
+                let added = weight.raise(Category::Span, spans);
+                kept.ledgers.add(Category::Span, added);
+                kept.ledgers.accept(&weight);
                 kept.transactions.push(*transaction);
             }
-            Err(reason) => kept.ledger.drop(reason.into(), spans),
+            Err(reason) => kept.ledgers.drop(reason.into(), &weight),
         }
     }
 
@@ -98,16 +99,14 @@ impl Memory {
     }
 
     pub(crate) fn count_refused_spans(&self, spans: u32) {
-        self.lock().ledger.lose(
-            DropReason::Discarded(DiscardReason::BufferOverflow),
-            0,
-            spans.into(),
-        );
+        let weight = Weight::of(Category::Span, spans.into());
+        let reason = DiscardReason::BufferOverflow.into();
+        self.lock().ledgers.lose(reason, &weight);
     }
 
     pub(crate) fn stats(&self) -> DeliveryReport {
         let kept = self.lock();
-        kept.ledger.report(kept.unsampled)
+        kept.ledgers.report(kept.unsampled)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

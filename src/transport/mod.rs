@@ -1,19 +1,20 @@
 //! Delivery: from something finished to an answer of the server.
 //!
 //! ```text
-//! submit ─► queue, bounded ─► worker task ─► build ─► write ─► compress ─► upload, many in flight
-//!                               rate limits, retries, client reports: plain fields of the task
+//! submit ─► channel, bounded ─► worker task ─► build ─► route ─► write ─► compress ─► upload
+//!            atomics, no lock                            rate limits, pace, retries, client reports
 //! ```
 //!
 //! Nothing in here knows what a span is: a [`Payload`] says how much it counts
 //! for and how to build it, which may take its time and may end in nothing.
 //!
 //! Whatever is submitted ends in exactly one counter: accepted, or dropped
-//! under a reason. Until then it is pending. What was taken out of the queue
-//! is held by a guard that puts it back, so that this holds too when a runtime
-//! shuts down amid an upload; the next runtime on which something is submitted
-//! or flushed takes over. An envelope that was on its way then may arrive
-//! twice, with the same event id, and what was being built goes on being built.
+//! under a reason. Until then it is pending. What was taken out of the channel
+//! is held by a guard that returns it, so that this holds too when a runtime
+//! shuts down amid an upload. What a worker leaves behind is parked, and the
+//! next runtime on which something is submitted or flushed takes over. An
+//! envelope that was on its way then may arrive twice, with the same event id,
+//! and what was being built goes on being built.
 //!
 //! A copy of all that may also go to a local viewer, on a way of its own
 //! beside this one: [`spotlight`].
@@ -30,28 +31,36 @@
 //! has room. While no connection can be made at all, everything stays in the
 //! queue and only one envelope at a time probes the way.
 
+mod accounts;
 mod backpressure;
+mod bell;
+mod channel;
 mod config;
+mod control;
 mod discards;
+mod flushes;
 mod handle;
+mod item;
 mod job;
 mod ledger;
+mod marks;
 #[cfg(feature = "test")]
 mod memory;
 mod pace;
 mod payload;
-mod queue;
 mod reporting;
 mod retry;
+mod room;
+mod route;
 mod share;
 mod shared;
 mod spotlight;
-mod state;
 #[cfg(test)]
 mod tests;
 mod unsampled;
 mod upload;
 mod worker;
+mod writers;
 
 pub(crate) use self::config::Config;
 pub(crate) use self::handle::Transport;

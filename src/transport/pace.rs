@@ -92,6 +92,11 @@ impl Pace {
         }
     }
 
+    /// Another runtime goes on, with connections of its own.
+    pub(super) fn resume(&mut self) {
+        self.window = self.window.min(FIRST_WINDOW);
+    }
+
     /// Somebody waits: the next probe is due.
     pub(super) fn hurry(&mut self, now: Instant) {
         if let Some(outage) = &mut self.outage {

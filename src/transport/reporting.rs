@@ -1,12 +1,10 @@
-//! When the server is told of losses, and who waits for that.
+//! When the server is told of losses.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::state::Flush;
-
-/// The worker's calendar of client reports.
+/// The calendar of client reports.
 pub(super) struct Reporting {
     /// From when on losses ride along with the next envelope.
     attach_from: Instant,
@@ -15,24 +13,23 @@ pub(super) struct Reporting {
     /// Whether losses are being sent alone.
     under_way: bool,
     said_goodbye: bool,
-    /// Those who wait for a report only, or for nothing any more.
-    flushed: Vec<Flush>,
 }
 
 impl Reporting {
-    pub(super) fn new(attach_from: Option<Instant>, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            attach_from: attach_from.unwrap_or(now),
+            attach_from: now,
             alone_from: now + ALONE,
             under_way: false,
             said_goodbye: false,
-            flushed: Vec::new(),
         }
     }
 
-    /// Somebody waits whose envelopes are all settled.
-    pub(super) fn extend(&mut self, flushed: impl Iterator<Item = Flush>) {
-        self.flushed.extend(flushed);
+    /// Another worker goes on.
+    pub(super) fn resume(&mut self, now: Instant) {
+        self.alone_from = now + ALONE;
+        self.under_way = false;
+        self.said_goodbye = false;
     }
 
     /// Whether losses may ride along now.
@@ -40,15 +37,8 @@ impl Reporting {
         now >= self.attach_from
     }
 
-    /// Whether it is time to send losses alone. Says so once for each who waits for it.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        if self.under_way {
-            return false;
-        }
-        let waited_for = self.flushed.iter().any(|flush| !flush.reported);
-        for flush in &mut self.flushed {
-            flush.reported = true;
-        }
+    /// Whether it is time to send losses alone, as it is if somebody waits for that.
+    pub(super) fn is_due(&mut self, waited_for: bool, now: Instant) -> bool {
         let due = waited_for || now >= self.alone_from;
         if due {
             // Even if there is nothing to tell now.
@@ -68,28 +58,14 @@ impl Reporting {
         self.under_way = under_way;
     }
 
-    /// Answers those who wait, unless it is for a report that is under way.
-    pub(super) fn answer(&mut self) {
-        if !self.under_way {
-            for flush in self.flushed.drain(..) {
-                // Whoever gave up waiting is not there to be told.
-                let _ = flush.done.send(());
-            }
-        }
-    }
-
-    /// Whether nobody waits.
-    pub(super) fn is_idle(&self) -> bool {
-        self.flushed.is_empty() && !self.under_way
+    /// Whether losses are being sent alone.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way
     }
 
     /// Whether the last report of a worker is still to be sent. Says so once.
     pub(super) fn say_goodbye(&mut self) -> bool {
         !std::mem::replace(&mut self.said_goodbye, true)
-    }
-
-    pub(super) fn attach_from(&self) -> Instant {
-        self.attach_from
     }
 
     pub(super) fn alone_from(&self) -> Instant {
@@ -110,15 +86,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn losses_ride_along_every_half_minute_and_go_alone_every_minute() {
-        let mut reporting = Reporting::new(None, Instant::now());
+        let mut reporting = Reporting::new(Instant::now());
         assert!(reporting.may_attach(Instant::now()));
         reporting.taken(Instant::now());
         assert!(!reporting.may_attach(Instant::now()));
         advance(ATTACHED).await;
         assert!(reporting.may_attach(Instant::now()));
-        assert!(!reporting.is_due(Instant::now()));
+        assert!(!reporting.is_due(false, Instant::now()));
         advance(ALONE - ATTACHED).await;
-        assert!(reporting.is_due(Instant::now()));
-        assert!(!reporting.is_due(Instant::now()));
+        assert!(reporting.is_due(false, Instant::now()));
+        assert!(!reporting.is_due(false, Instant::now()));
     }
 }

@@ -1,171 +1,170 @@
 //! What the handle and the worker share, and what outlives a runtime.
 
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot};
+use tokio::runtime;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 
-use super::backpressure::Load;
+use super::accounts::Accounts;
+use super::bell::Bell;
+use super::channel::{Channel, Inbox, channel};
 use super::config::Config;
-use super::discards::Discards;
-use super::job::Job;
-use super::ledger::DeliveryReport;
-use super::payload::Payload;
-use super::state::{Phase, State};
-use super::unsampled::{REASONS, Unsampled};
-use super::worker::Worker;
-use crate::own_work::hidden;
-use crate::protocol::{Category, DiscardReason};
+use super::control::{Message, Phase, Request};
+use super::job::Returned;
+use super::route::Route;
 
 /// Everything that is not lost when the worker's runtime shuts down.
 pub(super) struct Shared {
     pub(super) config: Config,
-    state: Mutex<State>,
-    notify: Notify,
-    pub(super) unsampled: Unsampled,
-    pub(super) load: Load,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) bell: Arc<Bell>,
+    pub(super) returned: Arc<Returned>,
+    pub(super) channel: Channel,
+    control: UnboundedSender<Message>,
+    /// Whether there is a worker, as far as it is known without the lock.
+    running: AtomicBool,
+    life: Mutex<Life>,
+}
+
+/// Who has what the worker works with. The lock is never held for long, and not to submit
+/// something while a worker runs.
+struct Life {
+    /// `None` while there is a worker.
+    parked: Option<Box<Parked>>,
+    /// A runtime that the worker panicked on. It is not started there again.
+    failed_on: Option<runtime::Id>,
+}
+
+/// What one worker hands over to the next.
+pub(super) struct Parked {
+    pub(super) inbox: Inbox,
+    pub(super) control: UnboundedReceiver<Message>,
+    pub(super) phase: Phase,
+    pub(super) route: Route,
+}
+
+/// What there is to do for somebody who wants a worker to run.
+pub(super) enum Claim {
+    /// To start one with this.
+    Start(Box<Parked>),
+    /// Nothing, as there is one.
+    Runs,
+    /// Nothing, as there can't or needn't be one.
+    Never,
 }
 
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
-        Self {
-            config,
-            state: Mutex::default(),
-            notify: Notify::new(),
-            unsampled: Unsampled::default(),
-            load: Load::default(),
-        }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Only numbers move under the lock, so they are whole even if a panic came between.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn wake(&self) {
-        self.notify.notify_one();
-    }
-
-    pub(super) async fn woken(&self) {
-        self.notify.notified().await;
-    }
-
-    /// Admits a payload or counts it as dropped. Wakes or restarts the worker if that is needed.
-    pub(super) fn submit(self: &Arc<Self>, payload: Box<dyn Payload>) {
-        let (spans, size) = (u64::from(payload.spans()), payload.size());
-        let mut state = self.lock();
-        if let Some(reason) = state.refusal(&self.config, size) {
-            state.overflowed |= reason == DiscardReason::QueueOverflow.into();
-            state.ledger.lose(reason, 1, spans);
-            state.tell(reason, 1, spans);
-            // The payload is freed after this, as that takes time.
-            drop(state);
-            return;
-        }
-        state.queue.push(payload, spans, size);
-        state.ledger.admit(spans);
-        let running = state.is_running();
-        let wake = state.needs_waking(&self.config);
-        drop(state);
-        if !running {
-            self.ensure_worker();
-        } else if wake {
-            self.wake();
-        }
-    }
-
-    /// Whether more could be submitted, so that what failed may stay.
-    pub(super) fn has_room(&self) -> bool {
-        self.lock().refusal(&self.config, 1).is_none_or(|reason| {
-            // A closed transport has room for what it holds.
-            reason != DiscardReason::QueueOverflow.into()
-        })
-    }
-
-    /// Takes the oldest entry out of the queue.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Job> {
-        let entry = self.lock().queue.pop()?;
-        Some(Job::new(entry, Arc::clone(self)))
-    }
-
-    pub(super) fn discard(&self, reason: DiscardReason, category: Category, quantity: u64) {
-        let (transactions, spans) = match category {
-            Category::Transaction => (quantity, 0),
-            Category::Span => (0, quantity),
+        let accounts = Arc::new(Accounts::new(&config));
+        let bell = Arc::new(Bell::default());
+        let (channel, inbox) = channel(&accounts, &bell);
+        let (control, messages) = mpsc::unbounded_channel();
+        let parked = Parked {
+            inbox,
+            control: messages,
+            phase: Phase::default(),
+            route: Route::new(&config, &accounts),
         };
-        let mut state = self.lock();
-        state.tell(reason.into(), transactions, spans);
-        state.ledger.lose(reason.into(), transactions, spans);
-    }
-
-    /// Takes all losses that the server has not been told of.
-    pub(super) fn take_discards(&self) -> Discards {
-        let mut state = self.lock();
-        let mut discards = mem::take(&mut state.discards);
-        let unsampled = self.unsampled.counts();
-        let told = mem::replace(&mut state.unsampled_told, unsampled);
-        drop(state);
-        for (reason, (all, told)) in REASONS.into_iter().zip(unsampled.into_iter().zip(told)) {
-            // None of them has recorded children, so each is one span.
-            discards.add(reason, Category::Transaction, all - told);
-            discards.add(reason, Category::Span, all - told);
+        let life = Life {
+            parked: Some(Box::new(parked)),
+            failed_on: None,
+        };
+        Self {
+            returned: Arc::new(Returned::new(Arc::clone(&accounts), Arc::clone(&bell))),
+            config,
+            accounts,
+            bell,
+            channel,
+            control,
+            running: AtomicBool::new(false),
+            life: Mutex::new(life),
         }
-        discards
     }
 
-    pub(super) fn stats(&self) -> DeliveryReport {
-        let unsampled = self.unsampled.counts();
-        self.lock().ledger.report(unsampled.iter().sum())
+    /// Whether there is a worker. One may be ending, or starting.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
     }
 
-    /// Lets somebody wait for all that was submitted so far, with a worker that runs.
+    /// Has a worker run, if there is something left to do for one.
+    pub(super) fn claim(&self, runtime: runtime::Id) -> Claim {
+        self.claim_from(&mut self.life(), Some(runtime))
+    }
+
+    /// Asks for all that was submitted so far to be settled, and for a worker to do that.
     ///
     /// `None`: there is nothing to wait for, or nobody who could deliver it.
-    pub(super) fn flush(self: &Arc<Self>) -> Option<oneshot::Receiver<()>> {
-        let done = self.lock().add_flush()?;
-        if !self.ensure_worker() {
+    pub(super) fn ask(&self, runtime: runtime::Id) -> Option<(oneshot::Receiver<()>, Claim)> {
+        let mut life = self.life();
+        if life.parked.is_some() && self.accounts.room.is_drained() {
             return None;
         }
-        self.wake();
-        Some(done)
+        let claim = self.claim_from(&mut life, Some(runtime));
+        if matches!(claim, Claim::Never) {
+            return None;
+        }
+        let (done, receiver) = oneshot::channel();
+        let before = self.accounts.room.admitted();
+        // Under the lock, so that a worker that ends finds it and lets go of it.
+        self.tell(Message::Flush(Request { before, done }));
+        Some((receiver, claim))
     }
 
-    /// Enters a later phase and lets the worker know.
-    pub(super) fn enter(self: &Arc<Self>, phase: Phase) {
-        let mut state = self.lock();
+    /// Admits nothing more and lets the worker know, which runs if it is needed for that.
+    pub(super) fn end(&self, message: Message, runtime: Option<runtime::Id>) -> Claim {
         // Even with nothing pending there may be losses to report, once.
-        let needed = state.phase == Phase::Open || !state.is_drained();
-        state.phase = state.phase.max(phase);
-        state.hurry = true;
-        drop(state);
-        if needed {
-            self.ensure_worker();
+        let was_open = self.accounts.room.close();
+        let mut life = self.life();
+        self.tell(message);
+        if was_open || !self.accounts.room.is_drained() {
+            self.claim_from(&mut life, runtime)
+        } else {
+            Claim::Never
         }
-        self.wake();
     }
 
-    /// Makes sure that a worker runs, if need be on the runtime that this is called on.
-    fn ensure_worker(self: &Arc<Self>) -> bool {
-        if self.lock().is_running() {
-            return true;
+    /// Keeps what a worker leaves behind, for the next one.
+    pub(super) fn park(&self, mut parked: Box<Parked>, failed_on: Option<runtime::Id>) {
+        let mut life = self.life();
+        let mut left = Vec::new();
+        while let Ok(message) = parked.control.try_recv() {
+            parked.phase = parked.phase.max(message.phase());
+            left.push(message);
         }
-        Handle::try_current().is_ok_and(|runtime| self.start_worker(&runtime))
+        life.parked = Some(parked);
+        life.failed_on = failed_on.or(life.failed_on);
+        self.running.store(false, Ordering::Release);
+        drop(life);
+        // Those who wait see their channel closed, and start a worker where they are.
+        drop(left);
     }
 
-    /// Starts a worker, unless one runs already. On a runtime where one panicked there will be none.
-    pub(super) fn start_worker(self: &Arc<Self>, runtime: &Handle) -> bool {
-        let mut state = self.lock();
-        if state.has_failed_on(runtime.id()) {
-            return false;
+    fn claim_from(&self, life: &mut Life, runtime: Option<runtime::Id>) -> Claim {
+        if life.parked.is_none() {
+            return Claim::Runs;
         }
-        let memory = state.start();
-        drop(state);
-        if let Some(memory) = memory {
-            let worker = Worker::new(Arc::clone(self), memory);
-            // A runtime that has shut down drops the worker at once, which then no longer runs.
-            drop(runtime.spawn(hidden(worker.run())));
+        if runtime.is_none() || runtime == life.failed_on {
+            return Claim::Never;
         }
-        true
+        match mem::take(&mut life.parked) {
+            Some(parked) => {
+                self.running.store(true, Ordering::Release);
+                Claim::Start(parked)
+            }
+            None => Claim::Runs,
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        // The other end is with the worker, or parked.
+        let _ = self.control.send(message);
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        // Things are only moved under the lock, so they are whole even if a panic came between.
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

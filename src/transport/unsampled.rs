@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::protocol::DiscardReason;
 
 /// How many transactions were left out, for each of the [`REASONS`].
-///
-/// It is apart from the state behind the lock, because deciding against a
-/// transaction must cost next to nothing.
 #[derive(Debug, Default)]
 pub(super) struct Unsampled {
     counts: [AtomicU64; REASONS.len()],
+    /// How many of them went into client reports.
+    reported: [AtomicU64; REASONS.len()],
 }
 
 impl Unsampled {
@@ -21,13 +20,25 @@ impl Unsampled {
         }
     }
 
-    /// How many there were so far, for each of the reasons.
-    pub(super) fn counts(&self) -> [u64; REASONS.len()] {
-        let counts = self.counts.each_ref();
-        counts.map(|count| count.load(Ordering::Relaxed))
+    /// How many there were so far.
+    pub(super) fn total(&self) -> u64 {
+        let counts = self.counts.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Takes what no client report tells of yet. There is one worker at a time that does.
+    pub(super) fn take_unreported(&self) -> impl Iterator<Item = (DiscardReason, u64)> {
+        let counts = self.counts.iter().zip(&self.reported);
+        REASONS
+            .into_iter()
+            .zip(counts)
+            .map(|(reason, (count, reported))| {
+                let count = count.load(Ordering::Relaxed);
+                let before = reported.swap(count, Ordering::Relaxed);
+                (reason, count.saturating_sub(before))
+            })
     }
 }
 
 /// The reasons that are decisions and no losses.
-pub(super) const REASONS: [DiscardReason; 2] =
-    [DiscardReason::SampleRate, DiscardReason::Backpressure];
+const REASONS: [DiscardReason; 2] = [DiscardReason::SampleRate, DiscardReason::Backpressure];

@@ -1,15 +1,14 @@
 //! One delivery: from a job to the answer.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::discards::Unsent;
 use super::job::Job;
+use super::writers::Writers;
 use crate::http::{Compression, Compressor, Failure, HttpClient, HttpConfig, Reply};
 use crate::own_work::hidden_work;
 use crate::protocol::{DiscardReason, Envelope};
@@ -19,11 +18,11 @@ pub(super) type Upload = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 /// A delivery that came to an end.
 pub(super) struct Finished {
-    /// `None` for a client report alone, and for what will not be sent.
+    /// `None` for a client report alone, and for what could not be written.
     pub(super) job: Option<Job>,
     /// Losses that the server was told of with it.
     pub(super) unsent: Option<Unsent>,
-    /// `None` if nothing was sent: a job is still being built then.
+    /// `None` if nothing was sent.
     pub(super) answer: Option<Result<Reply, Failure>>,
     /// Whether it was a client report alone.
     pub(super) report: bool,
@@ -47,35 +46,24 @@ pub(super) async fn upload(client: HttpClient, encoded: Encoded) -> Finished {
     }
 }
 
-/// Builds and writes what is large on a thread that may block, then sends it.
+/// Writes what is large on a thread that may block, then sends it.
 pub(super) async fn upload_large(
     client: HttpClient,
     job: Job,
     unsent: Option<Unsent>,
     compression: Compression,
-    writers: Arc<Semaphore>,
+    writers: Writers,
 ) -> Finished {
-    // Never closed; an error would only mean that nobody waits in line.
-    let permit = writers.acquire_owned().await;
-    let encode = move || {
-        let _permit = permit;
-        let job = job.build()?;
-        if job.is_building() {
-            return Some(Err(job));
-        }
-        Encoded::new(job, unsent, &mut Compressor::new(compression)).map(Ok)
-    };
-    // Should the thread never come to it, the job goes back into the queue by itself.
-    let unsent_job = match spawn_blocking(hidden_work(encode)).await {
-        Ok(Some(Ok(encoded))) => return upload(client, encoded).await,
-        Ok(Some(Err(building))) => Some(building),
-        Ok(None) | Err(_) => None,
-    };
-    Finished {
-        job: unsent_job,
-        unsent: None,
-        answer: None,
-        report: false,
+    let write = move |job| Encoded::new(job, unsent, &mut Compressor::new(compression));
+    match writers.run(job, write).await {
+        Some(encoded) => upload(client, encoded).await,
+        // It is counted, or has gone back by itself.
+        None => Finished {
+            job: None,
+            unsent: None,
+            answer: None,
+            report: false,
+        },
     }
 }
 

@@ -1,97 +1,130 @@
 //! The one task that delivers.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use http::StatusCode;
 use tokio::runtime::{self, Handle};
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::backpressure::Monitor;
-use super::discards::Unsent;
+use super::bell::NEVER;
+use super::channel::Inbox;
+use super::control::{Message, Phase};
+use super::flushes::Flushes;
 use super::job::Job;
-use super::pace::Pace;
-use super::reporting::Reporting;
-use super::retry::{MAX_AGE, MAX_TRIES};
+use super::room::Pending;
+use super::route::Route;
 use super::share::Share;
-use super::shared::Shared;
-use super::state::{Attention, Memory, Phase};
-use super::upload::{Encoded, Finished, Upload, make_client, upload, upload_large};
-use crate::export::RateLimits;
-use crate::http::{Compressor, Failure, HttpClient};
-use crate::protocol::{Category, DiscardReason};
+use super::shared::{Claim, Parked, Shared};
+use super::upload::Finished;
+use super::writers::Writers;
+use crate::own_work::hidden;
 
-/// Takes from the queue, writes, sends, and counts what came of it.
-///
-/// Whatever it holds when its runtime shuts down goes back into the queue.
-pub(super) struct Worker {
+/// Takes from the channel, builds, and has the route send it.
+struct Worker {
     shared: Arc<Shared>,
-    /// `None` if it could not be made, so that nothing can be sent.
-    client: Option<HttpClient>,
-    compressor: Compressor,
-    /// How many large payloads may be written at once.
-    writers: Arc<Semaphore>,
-    limits: RateLimits,
-    /// All that is being written or sent.
-    uploads: FuturesUnordered<Upload>,
+    inbox: Inbox,
+    control: UnboundedReceiver<Message>,
+    phase: Phase,
+    route: Route,
+    flushes: Flushes,
     /// All that waits while it is being built.
     building: FuturesUnordered<BoxFuture<'static, Option<Job>>>,
-    pace: Pace,
-    /// What was built late, or failed and is tried again, by the time of the next try and its number.
-    waiting: BTreeMap<(Instant, u64), Job>,
-    /// Whether nobody waits any more, as of the last look.
-    abandoned: bool,
+    writers: Writers,
     /// How long to look for more by itself instead of being woken.
     linger_until: Instant,
-    reporting: Reporting,
+    /// Whether all that somebody waits for has come out of the channel.
+    gathered: bool,
     monitor: Monitor,
     share: Share,
-    /// Whether somebody waits for what is pending, as of the last look.
-    is_waited_for: bool,
-    /// Where it runs, to be noted should it panic there.
-    runtime: Option<runtime::Id>,
-    /// Whether the end of this worker is known already.
-    ended: bool,
+}
+
+/// A worker, for as long as its task lives. It parks what it worked with, however it ends.
+struct Running {
+    /// `None` once it is parked.
+    worker: Option<Worker>,
+    shared: Arc<Shared>,
+    /// Where it runs, to be noted should it panic there, as it does where there is no timer.
+    runtime: runtime::Id,
+}
+
+/// Something that the worker waits for.
+enum Event {
+    Finished(Finished),
+    Built(Option<Job>),
+    Told(Message),
+    /// There may be something to do.
+    Woken,
+}
+
+/// How long a worker sleeps, and what wakes it before.
+struct Pause {
+    until: Instant,
+    /// Whether every item wakes it.
+    listens: bool,
+}
+
+/// Starts a worker with what was parked, if there is to be one. Returns whether there is one then.
+pub(super) fn start(shared: &Arc<Shared>, claim: Claim, runtime: &Handle) -> bool {
+    match claim {
+        Claim::Start(parked) => {
+            // A runtime that has shut down drops the worker at once, which parks it all again.
+            drop(runtime.spawn(run(Arc::clone(shared), parked, runtime.id())));
+            true
+        }
+        Claim::Runs => true,
+        Claim::Never => false,
+    }
+}
+
+/// Runs a worker until nothing more is admitted and all is settled, or until the runtime ends.
+pub(super) fn run(
+    shared: Arc<Shared>,
+    parked: Box<Parked>,
+    runtime: runtime::Id,
+) -> impl Future<Output = ()> + Send {
+    let mut running = Running {
+        worker: Some(Worker::new(Arc::clone(&shared), *parked)),
+        shared,
+        runtime,
+    };
+    hidden(async move {
+        if let Some(worker) = &mut running.worker {
+            worker.run().await;
+        }
+    })
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, memory: Memory) -> Self {
+    fn new(shared: Arc<Shared>, parked: Parked) -> Self {
         let now = Instant::now();
         Self {
-            client: None,
-            compressor: Compressor::new(shared.config.http.compression),
-            writers: Arc::new(Semaphore::new(MAX_WRITERS)),
-            limits: memory.limits,
-            uploads: FuturesUnordered::new(),
+            shared,
+            inbox: parked.inbox,
+            control: parked.control,
+            phase: parked.phase,
+            route: parked.route,
+            flushes: Flushes::default(),
             building: FuturesUnordered::new(),
-            pace: Pace::new(shared.config.max_uploads, now),
-            waiting: BTreeMap::new(),
-            abandoned: false,
+            writers: Writers::default(),
             linger_until: now,
-            reporting: Reporting::new(memory.attach_from, now),
+            gathered: true,
             monitor: Monitor::new(now),
             share: Share::new(now),
-            is_waited_for: false,
-            runtime: None,
-            ended: false,
-            shared,
         }
     }
 
-    /// Runs until nothing more is admitted and all is settled, or until the runtime ends.
-    pub(super) async fn run(mut self) {
-        self.runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        self.client = make_client(self.shared.config.http.clone()).await;
+    async fn run(&mut self) {
+        self.route.open().await;
         loop {
             let now = Instant::now();
             self.look(now);
@@ -99,99 +132,104 @@ impl Worker {
             // One at a time, so that neither uploads nor other tasks wait for long.
             let started = self.start_next(now);
             self.share.add(now.elapsed());
-            let until = if started {
-                None
-            } else {
-                self.ended = self.is_done(now);
-                self.pause(now)
-            };
-            if self.ended {
+            if !started && self.is_done(now) {
                 return;
             }
-            if let Some(finished) = self.next_finished(until).await {
-                self.finish(finished, Instant::now());
+            let pause = (!started).then(|| self.pause(now));
+            match self.next_event(pause).await {
+                Event::Finished(finished) => self.route.finish(finished, Instant::now()),
+                Event::Built(Some(job)) => self.route.hold(job, Instant::now()),
+                Event::Told(message) => self.hear(message, Instant::now()),
+                Event::Built(None) | Event::Woken => {}
             }
         }
     }
 
-    /// Takes note of what the handle wants.
+    /// Does what the handle asks for.
+    fn hear(&mut self, message: Message, now: Instant) {
+        self.phase = self.phase.max(message.phase());
+        if let Message::Flush(request) = message {
+            self.flushes.add(request);
+        }
+        self.route.hurry(now);
+    }
+
+    /// Takes note of what has come, what is settled and how it goes.
     fn look(&mut self, now: Instant) {
-        let mut state = self.shared.lock();
-        self.abandoned = state.phase == Phase::Abandoned;
-        self.is_waited_for = state.is_waited_for();
-        self.reporting.extend(state.take_flushed());
-        let hurry = mem::take(&mut state.hurry);
-        drop(state);
-        if self.abandoned {
-            self.pace.abandon();
+        self.inbox.take_back(&self.shared.returned);
+        self.gathered = self.flushes.advance(&mut self.inbox);
+        if self.phase == Phase::Abandoned {
+            self.route.abandon();
         }
         self.share.look(now);
         if self.monitor.is_due(now) {
             self.look_after_load(now);
         }
-        if hurry {
-            self.pace.hurry(now);
-            for ((_, number), job) in mem::take(&mut self.waiting) {
-                self.waiting.insert((now, number), job);
-            }
-        }
     }
 
     /// Sees to it that less is sampled if delivery can't keep up.
     fn look_after_load(&mut self, now: Instant) {
-        let shared = &self.shared;
-        let overflowed = mem::take(&mut shared.lock().overflowed) || !shared.has_room();
-        let healthy = !overflowed && !self.limits.is_any_active(now);
-        let enabled = shared.config.backpressure;
-        self.monitor.check(healthy || !enabled, &shared.load, now);
+        let accounts = &self.shared.accounts;
+        let overflowed = accounts.room.take_overflowed() || accounts.room.is_full();
+        let healthy = !overflowed && !self.route.is_limited(now);
+        let enabled = self.shared.config.backpressure;
+        self.monitor.check(healthy || !enabled, &accounts.load, now);
     }
 
-    /// Starts the delivery of one job, or drops it. Returns whether there was one that could start.
+    /// Sends losses alone, if it is time, and answers those who waited for it.
+    fn report_losses(&mut self, now: Instant) {
+        if !self.route.is_reporting() {
+            let waited_for = self.flushes.take_reporting();
+            self.route.report(waited_for, now);
+        }
+        if !self.route.is_reporting() {
+            self.flushes.answer();
+        }
+    }
+
+    /// Starts the delivery of one item, or drops it. Returns whether there was one that could start.
     fn start_next(&mut self, now: Instant) -> bool {
         if !self.may_start(now) {
             return false;
         }
-        let Some(mut job) = self.next_job(now) else {
+        let Some(job) = self.next_job(now) else {
             return false;
         };
-        if self.pace.has_given_up() {
-            job.discard(DiscardReason::NetworkError);
-            return true;
-        }
-        if self.limits.is_limited(Category::Transaction, now) {
-            job.discard(DiscardReason::RateLimitBackoff);
-            return true;
-        }
-        let Some(client) = self.client.clone() else {
-            job.discard(DiscardReason::InternalSdkError);
-            return true;
-        };
-        let large = job.ticket.size > LARGE || job.takes_long();
-        if !large {
-            job = match job.build() {
-                Some(job) if job.is_building() => {
-                    self.building.push(job.built().boxed());
-                    return true;
-                }
-                Some(job) => job,
-                None => return true,
-            };
-        }
-        self.pace.started(self.uploads.len(), now);
-        job.ticket.first_try.get_or_insert(now);
-        let unsent = match self.reporting.may_attach(now) {
-            true => self.take_losses(now),
-            false => None,
-        };
-        if large {
-            let compression = self.shared.config.http.compression;
-            let writers = Arc::clone(&self.writers);
-            let upload = upload_large(client, job, unsent, compression, writers);
-            self.uploads.push(Box::pin(upload));
-        } else if let Some(encoded) = Encoded::new(job, unsent, &mut self.compressor) {
-            self.uploads.push(Box::pin(upload(client, encoded)));
+        if let Some(reason) = self.route.refusal(job.category(), now) {
+            job.discard(reason);
+        } else if let Some(job) = self.build(job) {
+            self.route.start(job, &self.writers, now);
         }
         true
+    }
+
+    /// The next job: one whose wait is over, or else the oldest item.
+    fn next_job(&mut self, now: Instant) -> Option<Job> {
+        if let Some(job) = self.route.take_due(now) {
+            return Some(job);
+        }
+        let entry = self.inbox.take()?;
+        self.linger_until = now + LINGER;
+        Some(Job::new(entry, &self.shared.returned))
+    }
+
+    /// Builds a job, if that goes at once. `None`: it goes on by itself, or nothing is to be sent.
+    fn build(&mut self, job: Job) -> Option<Job> {
+        if job.is_built() {
+            return Some(job);
+        }
+        if job.takes_long() {
+            let writers = self.writers.clone();
+            let built = async move { writers.run(job, Job::build).await?.built().await };
+            self.building.push(built.boxed());
+            return None;
+        }
+        let job = job.build()?;
+        if job.is_building() {
+            self.building.push(job.built().boxed());
+            return None;
+        }
+        Some(job)
     }
 
     fn may_start(&self, now: Instant) -> bool {
@@ -202,227 +240,132 @@ impl Worker {
     fn starts_at(&self, now: Instant) -> Option<Instant> {
         let share = self.share.used_up_until(now);
         // Who waits is the application too.
-        let share = share.filter(|_| !self.is_waited_for);
-        self.pace.probe_at(now).max(share)
+        let is_waited_for = self.phase != Phase::Open || !self.flushes.is_empty();
+        let share = share.filter(|_| !is_waited_for);
+        self.route.starts_at(now).max(share)
     }
 
     fn has_slot(&self) -> bool {
-        let under_way = self.uploads.len() + self.building.len();
-        under_way < self.shared.config.max_uploads && self.pace.has_slot(self.uploads.len())
-    }
-
-    /// The next job: one whose wait is over, or else the oldest in the queue.
-    fn next_job(&mut self, now: Instant) -> Option<Job> {
-        if self.first_due().is_some_and(|due| due <= now) {
-            return self.waiting.pop_first().map(|(_, job)| job);
-        }
-        let job = self.shared.take()?;
-        self.linger_until = now + LINGER;
-        Some(job)
-    }
-
-    fn first_due(&self) -> Option<Instant> {
-        let ((due, _), _) = self.waiting.first_key_value()?;
-        Some(*due)
-    }
-
-    /// Sends losses alone, if it is time, and answers those who waited for it.
-    fn report_losses(&mut self, now: Instant) {
-        if self.reporting.is_due(now) {
-            self.start_report(now);
-        }
-        self.reporting.answer();
-    }
-
-    /// Starts to send losses alone. Returns whether there are any and they may be sent.
-    fn start_report(&mut self, now: Instant) -> bool {
-        if self.limits.limits_everything(now) {
-            return false;
-        }
-        let Some(client) = self.client.clone() else {
-            return false;
-        };
-        let encoded = self
-            .take_losses(now)
-            .and_then(|unsent| Encoded::of_unsent(unsent, &mut self.compressor));
-        let Some(encoded) = encoded else {
-            return false;
-        };
-        self.uploads.push(Box::pin(upload(client, encoded)));
-        self.reporting.set_under_way(true);
-        true
-    }
-
-    fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
-        let unsent = Unsent::take(&self.shared)?;
-        self.reporting.taken(now);
-        if let Some(sidecar) = &self.shared.config.sidecar {
-            sidecar.copy_report(unsent.report().clone());
-        }
-        Some(unsent)
+        let under_way = self.route.in_flight() + self.building.len();
+        under_way < self.shared.config.max_uploads && self.route.has_slot()
     }
 
     /// Whether the worker has ended: nothing more comes and all is settled and reported.
     fn is_done(&mut self, now: Instant) -> bool {
-        let idle = self.uploads.is_empty() && self.reporting.is_idle();
-        if !idle || !self.shared.lock().is_drained() {
-            return false;
-        }
-        if self.reporting.say_goodbye() && self.start_report(now) {
-            return false;
-        }
-        self.shared.lock().stop_if_drained()
+        let idle = self.route.in_flight() == 0 && self.flushes.is_empty();
+        idle && self.shared.accounts.room.is_drained() && !self.route.say_goodbye(now)
     }
 
-    /// Says when a payload has to wake the worker, and until when it may sleep. `None`: not at all.
-    fn pause(&self, now: Instant) -> Option<Instant> {
+    /// Says until when the worker may sleep, and when an item has to wake it.
+    fn pause(&self, now: Instant) -> Pause {
         let may_start = self.may_start(now);
-        let mut until = self.reporting.alone_from();
+        let mut until = self.route.reports_at();
         if self.has_slot() {
-            let next = self.starts_at(now).or_else(|| self.first_due());
+            let next = self.starts_at(now).or_else(|| self.route.first_due());
             until = next.map_or(until, |next| next.min(until));
         }
-        let mut state = self.shared.lock();
-        let is_under_load =
-            state.overflowed || self.shared.load.halvings() > 0 || self.limits.is_any_active(now);
+        let accounts = &self.shared.accounts;
+        let is_under_load = accounts.room.has_overflowed()
+            || accounts.load.halvings() > 0
+            || self.route.is_limited(now);
         if is_under_load {
             // It may be another one at the next look.
             until = until.min(self.monitor.due());
         }
-        if may_start && !state.queue.is_empty() {
-            return None;
+        if !self.gathered {
+            until = until.min(now + MOMENT);
         }
-        state.attention = if !may_start {
-            Attention::Busy
-        } else if now < self.linger_until {
+        let lingers = may_start && now < self.linger_until;
+        if lingers {
             until = until.min(self.linger_until);
-            Attention::Lingering
-        } else {
-            Attention::Idle
-        };
-        Some(until)
+        }
+        self.shared.bell.set(match lingers {
+            true => self.many(),
+            false => NEVER,
+        });
+        Pause {
+            until,
+            listens: may_start && !lingers,
+        }
     }
 
-    /// Lets everything go on until an upload ends, something is built, the handle calls or the time has come.
-    async fn next_finished(&mut self, until: Option<Instant>) -> Option<Finished> {
-        let shared = &self.shared;
+    /// From how much pending on a worker that lingers is woken.
+    fn many(&self) -> Pending {
+        let room = &self.shared.accounts.room;
+        let now = room.pending();
+        Pending {
+            items: now.items + MANY_ITEMS,
+            bytes: now.bytes.saturating_add(room.most_bytes() / MANY_BYTES),
+        }
+    }
+
+    /// Lets everything go on until something happens or the pause is over. Without a pause others get their turn.
+    async fn next_event(&mut self, pause: Option<Pause>) -> Event {
+        let bell = &self.shared.bell;
+        let listens = pause.as_ref().is_some_and(|pause| pause.listens);
         let mut wait = pin!(async {
-            match until {
-                Some(until) => {
-                    select(pin!(shared.woken()), pin!(sleep_until(until))).await;
+            match pause {
+                Some(Pause { until, .. }) => {
+                    select(pin!(bell.rung()), pin!(sleep_until(until))).await;
                 }
                 None => yield_now().await,
             }
         });
-        let uploads = &mut self.uploads;
-        let building = &mut self.building;
-        let waiting = &mut self.waiting;
+        let (route, building) = (&mut self.route, &mut self.building);
+        let (control, inbox) = (&mut self.control, &mut self.inbox);
         let share = &mut self.share;
         poll_fn(|context| {
+            if let Poll::Ready(Some(message)) = control.poll_recv(context) {
+                return Poll::Ready(Event::Told(message));
+            }
             let begin = Instant::now();
-            let polled = uploads.poll_next_unpin(context);
+            let polled = route.poll_finished(context);
             share.add(begin.elapsed());
-            if let Poll::Ready(Some(finished)) = polled {
-                return Poll::Ready(Some(finished));
+            if let Poll::Ready(finished) = polled {
+                return Poll::Ready(Event::Finished(finished));
             }
             if let Poll::Ready(Some(built)) = building.poll_next_unpin(context) {
-                waiting.extend(built.map(|job| ((Instant::now(), job.ticket.number), job)));
-                return Poll::Ready(None);
+                return Poll::Ready(Event::Built(built));
             }
-            wait.as_mut().poll(context).map(|()| None)
+            if listens && inbox.poll_ready(context).is_ready() {
+                return Poll::Ready(Event::Woken);
+            }
+            wait.as_mut().poll(context).map(|()| Event::Woken)
         })
         .await
     }
 
-    /// Counts what came of an upload, or has it tried again.
-    fn finish(&mut self, finished: Finished, now: Instant) {
-        if finished.report {
-            self.reporting.set_under_way(false);
-        }
-        match finished.answer {
-            Some(Ok(reply)) => {
-                self.pace.answered(now);
-                self.limits.update(reply.status, &reply.headers, now);
-                if let Some(unsent) = finished.unsent
-                    && is_read(reply.status)
-                {
-                    unsent.sent();
-                }
-                if let Some(job) = finished.job {
-                    settle(job, reply.status);
-                }
-            }
-            Some(Err(failure)) => {
-                if let Some(job) = finished.job {
-                    self.retry(job, failure, now);
-                }
-            }
-            None => {
-                let building = finished.job.into_iter().map(|job| job.built().boxed());
-                self.building.extend(building);
-            }
-        }
-    }
-
-    /// Has a job wait for another try, or gives it up.
-    fn retry(&mut self, mut job: Job, failure: Failure, now: Instant) {
-        if failure != Failure::Connect {
-            job.ticket.tries += 1;
-        }
-        let (tries, number) = (job.ticket.tries, job.ticket.number);
-        let first_try = job.ticket.first_try.unwrap_or(now);
-        let due = self.pace.failed(failure, tries, now);
-        let keep = tries < MAX_TRIES
-            && now.duration_since(first_try) < MAX_AGE
-            && (due == now || !self.abandoned)
-            && self.shared.has_room();
-        if keep {
-            job.measure();
-            self.waiting.insert((due, number), job);
-        } else {
-            job.discard(DiscardReason::NetworkError);
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // First of all, so that those who are told find everything in the queue.
-        self.uploads.clear();
+    /// Lets go of all that lives on the current runtime, but for those who wait.
+    fn into_parked(mut self) -> (Parked, Flushes) {
         self.building.clear();
-        self.waiting.clear();
-        if !self.ended {
-            let memory = Memory {
-                limits: self.limits,
-                attach_from: Some(self.reporting.attach_from()),
-            };
-            let failed_on = self.runtime.filter(|_| std::thread::panicking());
-            self.shared.lock().stopped(memory, failed_on);
-        }
+        self.route.park();
+        let parked = Parked {
+            inbox: self.inbox,
+            control: self.control,
+            phase: self.phase,
+            route: self.route,
+        };
+        (parked, self.flushes)
     }
 }
 
-/// Whether a server that answers so has read the client report in the envelope.
-fn is_read(status: StatusCode) -> bool {
-    // With 429 it takes out of an envelope what there is a limit for, and reads the rest.
-    status.is_success() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// Counts a job by the status of the answer.
-fn settle(job: Job, status: StatusCode) {
-    if status.is_success() {
-        job.accept();
-    } else if status == StatusCode::TOO_MANY_REQUESTS {
-        // The server counts these itself.
-        job.discard_unreported(DiscardReason::RateLimitBackoff);
-    } else {
-        job.discard(DiscardReason::SendError);
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            let failed_on = thread::panicking().then_some(self.runtime);
+            let (parked, flushes) = worker.into_parked();
+            self.shared.park(Box::new(parked), failed_on);
+            // Only now, as those who wait start a worker where they are.
+            drop(flushes);
+        }
     }
 }
 
 /// How long the worker looks for more by itself before it waits to be woken.
 const LINGER: Duration = Duration::from_millis(5);
-/// From which size on a payload is written on a thread that may block.
-const LARGE: usize = 64 * 1024;
-/// How many threads write large payloads: the application needs the processor more.
-const MAX_WRITERS: usize = 2;
+/// How many items wake a worker that lingers.
+const MANY_ITEMS: u64 = 64;
+/// Which part of the bounds' bytes wakes a worker that lingers.
+const MANY_BYTES: usize = 16;
+/// How long to wait for somebody who is in the middle of sending an item.
+const MOMENT: Duration = Duration::from_millis(1);

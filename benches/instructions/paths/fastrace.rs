@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::future::{Future, ready};
 use std::hint::black_box;
 use std::pin::pin;
+use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -16,34 +17,41 @@ use fastrace::future::FutureExt;
 use fastrace::local::LocalSpan;
 
 use super::work::{never, poll_to_end, ready_at_last};
-use super::{measured, poll_once, warm_up};
+use super::{Repeat, measured, poll_once, warm_up};
 
-struct Nowhere;
+/// Drops what it gets.
+struct Nowhere {
+    called: Sender<()>,
+}
 
 impl Reporter for Nowhere {
     fn report(&mut self, spans: Vec<SpanRecord>) {
         drop(spans);
+        let _ = self.called.send(());
     }
 }
 
 /// Below a root span that is the parent of what its thread records.
-pub(super) fn within_root(sampled: bool, run: fn(u32)) {
+pub(super) fn within_root(sampled: bool, path: Repeat) {
     take_twice(|take| {
         let root = root(sampled);
         let _parent = root.set_local_parent();
-        take(run);
+        take(path);
     });
 }
 
 /// It has one reporter for the process, so that what is missing is a root span.
-pub(super) fn without_root(_sampled: bool, run: fn(u32)) {
-    take_twice(|take| take(run));
+pub(super) fn without_root(_sampled: bool, path: Repeat) {
+    take_twice(|take| take(path));
 }
 
 /// The collector only works in between, so that every run is the same.
-fn take_twice(within: impl Fn(fn(fn(u32)))) {
+fn take_twice(within: impl Fn(fn(Repeat))) {
     let never = Duration::from_secs(3_600);
-    fastrace::set_reporter(Nowhere, Config::default().report_interval(never));
+    let (called, calls) = channel();
+    fastrace::set_reporter(Nowhere { called }, Config::default().report_interval(never));
+    // Its thread reports once at its start.
+    calls.recv().expect("the reporter lives as long as this");
     for take in [warm_up, measured] {
         within(take);
         fastrace::flush();

@@ -10,7 +10,7 @@ use tracing::{Instrument, info_span};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry;
 
-use super::{Path, Work, within_transaction};
+use super::{Path, Repeat, TIMES, Work, within_transaction};
 
 pub(crate) const PATHS: &[Path] = &[
     path("span, registry alone", true, within_registry, spans),
@@ -21,23 +21,24 @@ pub(crate) const PATHS: &[Path] = &[
     path("further poll, unsampled", false, within_layer, polls),
 ];
 
-const fn path(name: &'static str, sampled: bool, within: fn(bool, fn(u32)), run: fn(u32)) -> Path {
+const fn path(name: &'static str, sampled: bool, within: fn(bool, Repeat), run: fn(u32)) -> Path {
     Path {
         name,
         budget: None,
+        times: TIMES,
         sampled,
         taskspan: Work { within, run },
         fastrace: None,
     }
 }
 
-fn within_registry(sampled: bool, run: fn(u32)) {
-    with_default(registry(), || within_transaction(sampled, run));
+fn within_registry(sampled: bool, path: Repeat) {
+    with_default(registry(), || within_transaction(sampled, path));
 }
 
-fn within_layer(sampled: bool, run: fn(u32)) {
+fn within_layer(sampled: bool, path: Repeat) {
     let subscriber = registry().with(taskspan::tracing::layer());
-    with_default(subscriber, || within_transaction(sampled, run));
+    with_default(subscriber, || within_transaction(sampled, path));
 }
 
 fn spans(times: u32) {

@@ -9,22 +9,22 @@ use taskspan::{Client, Instrument};
 use tokio::runtime::Builder;
 
 use super::work::{never, poll_to_end, ready_at_last};
-use super::{measured, options, poll_once, warm_up};
+use super::{Repeat, measured, options, poll_once, warm_up};
 
 /// The transactions wait in the queue, as their runtime does nothing meanwhile.
-pub(super) fn within_client(sampled: bool, run: fn(u32)) {
+pub(super) fn within_client(sampled: bool, path: Repeat) {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("it is a plain one");
     let _entered = runtime.enter();
     let client = Client::new(options(sampled)).expect("nothing is wrong with the options");
     for take in [warm_up, measured] {
-        poll_once(async { take(run) }.with_client(&client));
+        poll_once(async { take(path) }.with_client(&client));
     }
 }
 
-pub(super) fn without_client(_sampled: bool, run: fn(u32)) {
+pub(super) fn without_client(_sampled: bool, path: Repeat) {
     for take in [warm_up, measured] {
-        take(run);
+        take(path);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rows, in the order of the table: what taskspan does, and `fastrace` for the same purpose.
 
-use super::{Path, Work, fastrace, native};
+use super::{Path, TIMES, Work, fastrace, native};
 
 pub(crate) const PATHS: &[Path] = &[
     child(
@@ -30,6 +30,7 @@ pub(crate) const PATHS: &[Path] = &[
         "async child span polled 11 times, sampled",
         [native::async_spans_polled, fastrace::async_spans_polled],
     )
+    .in_small_numbers()
     .budget(600.0),
     child(
         "one further poll, sampled",
@@ -87,6 +88,7 @@ pub(crate) const PATHS: &[Path] = &[
             fastrace::transactions_with_spans::<true>,
         ],
     )
+    .in_small_numbers()
     .budget(3_600.0),
     root(
         "transaction with 10 async spans, unsampled",
@@ -96,6 +98,7 @@ pub(crate) const PATHS: &[Path] = &[
         ],
     )
     .unsampled()
+    .in_small_numbers()
     .budget(1_300.0),
 ];
 
@@ -133,6 +136,7 @@ const fn row(name: &'static str, taskspan: Work, fastrace: Work) -> Path {
     Path {
         name,
         budget: None,
+        times: TIMES,
         sampled: true,
         taskspan,
         fastrace: Some(fastrace),
@@ -143,6 +147,14 @@ impl Path {
     const fn budget(self, instructions: f64) -> Self {
         Self {
             budget: Some(instructions),
+            ..self
+        }
+    }
+
+    /// For much at once, at which the channel of `fastrace` would wake its collector.
+    const fn in_small_numbers(self) -> Self {
+        Self {
+            times: TIMES / 5,
             ..self
         }
     }

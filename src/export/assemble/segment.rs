@@ -1,11 +1,12 @@
 //! From a finished transaction to its spans: all of them, changed, filtered and ordered.
 
+use crate::options::Settings;
+use crate::record::buffer;
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
 
 use super::short::remove_short;
 use super::span::{Assembled, set};
-use crate::client::Client;
 use crate::diagnostics;
 use crate::protocol::{DiscardReason, SpanStatus};
 use crate::record::{Change, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanBuffer, SpanNumber};
@@ -21,18 +22,18 @@ pub(crate) struct AssembledSegment {
     pub(crate) segment: Segment,
 }
 
-/// Brings a segment together. Its emptied buffers go back to the client's pool.
-pub(crate) fn assemble(mut segment: Segment, client: &Client) -> AssembledSegment {
-    let mut spans = collect(&mut segment, client);
+/// Brings a segment together. Its emptied buffers are used again.
+pub(crate) fn assemble(mut segment: Segment, settings: &Settings) -> AssembledSegment {
+    let mut spans = collect(&mut segment);
     change(&mut segment, &mut spans);
     let root = take_root(&segment, &mut spans);
     let mut removed = Vec::new();
-    let min_duration = client.filters().min_span_duration;
+    let min_duration = settings.filters.min_span_duration;
     if !min_duration.is_zero() {
         let short = remove_short(&mut spans, min_duration);
         removed.push((DiscardReason::Ignored, short));
     }
-    let cut = cut_off(&mut spans, client.max_sent_spans() as usize);
+    let cut = cut_off(&mut spans, settings.max_sent_spans as usize);
     if cut > 0 {
         diagnostics::once(&SPAN_LIMIT);
         removed.push((DiscardReason::BufferOverflow, cut));
@@ -46,7 +47,7 @@ pub(crate) fn assemble(mut segment: Segment, client: &Client) -> AssembledSegmen
 }
 
 /// Brings all records together, ordered by their numbers, with their attributes.
-fn collect(segment: &mut Segment, client: &Client) -> Vec<Assembled> {
+fn collect(segment: &mut Segment) -> Vec<Assembled> {
     let mut spans = Vec::with_capacity(segment.children as usize + 1);
     let (mut buffers, records, attributes) = mem::take(&mut segment.others).into_parts();
     let small = records.into_iter();
@@ -69,7 +70,7 @@ fn collect(segment: &mut Segment, client: &Client) -> Vec<Assembled> {
     ) in buffers
     {
         set(&mut spans, &attributes);
-        client.buffers().put(SpanBuffer {
+        buffer::recycle(SpanBuffer {
             records,
             attributes,
         });

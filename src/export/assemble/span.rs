@@ -1,7 +1,6 @@
 //! One span on its way to the wire, and what was set on it.
 
-use serde_json::value::RawValue;
-
+use crate::protocol::value::Borrowed;
 use crate::protocol::{Data, Link, Tags};
 #[cfg(feature = "_call-sites")]
 use crate::record::CallSite;
@@ -9,7 +8,7 @@ use crate::record::CallSite;
 use crate::record::RecordedRequest;
 #[cfg(feature = "tracing")]
 use crate::record::metadata;
-use crate::record::{Attributes, Kind, Record, SpanNumber};
+use crate::record::{Attributes, Content, Kind, Record, SpanNumber};
 
 /// A record on its way to the wire, and what was set on it.
 pub(crate) struct Assembled {
@@ -29,7 +28,7 @@ impl Assembled {
         let mut data = Data::default();
         #[cfg(feature = "tracing")]
         for (key, value) in record.metadata.into_iter().flat_map(metadata::attributes) {
-            data.insert_raw(key.into(), value);
+            data.insert_value(key.into(), value);
         }
         Self {
             number,
@@ -45,21 +44,21 @@ impl Assembled {
 
 /// Puts attributes on the spans that they belong to. `spans` is ordered by number.
 pub(super) fn set(spans: &mut [Assembled], attributes: &Attributes) {
-    for (attribute, text) in attributes.iter() {
+    for (attribute, content) in attributes.iter() {
         let Ok(place) = spans.binary_search_by_key(&attribute.span, |span| span.number) else {
             continue;
         };
         let span = &mut spans[place];
-        let as_text = || String::from_utf8_lossy(text).into_owned();
-        match attribute.kind {
-            Kind::Tag => span.tags.set(attribute.key.clone(), as_text()),
-            Kind::Data => {
-                if let Ok(json) = RawValue::from_string(as_text()) {
-                    span.data.insert_raw(attribute.key.clone(), json);
-                }
+        match (attribute.kind, content) {
+            (Kind::Tag, Content::Value(Borrowed::Text(text))) => {
+                span.tags.set(attribute.key.clone(), text.to_owned());
+            }
+            (Kind::Data, Content::Value(value)) => {
+                span.data
+                    .insert_value(attribute.key.clone(), value.to_value());
             }
             #[cfg(feature = "tracing")]
-            Kind::Link => {
+            (Kind::Link, _) => {
                 let ids = attribute.key.split_once('-');
                 if let Some((Ok(trace), Ok(cause))) = ids.map(|(a, b)| (a.parse(), b.parse())) {
                     let link = Link::follows_from(trace, cause);
@@ -69,13 +68,17 @@ pub(super) fn set(spans: &mut [Assembled], attributes: &Attributes) {
                 }
             }
             #[cfg(feature = "_http-server")]
-            Kind::Request => span.request = Some(RecordedRequest::new(text)),
+            (Kind::Request, Content::Bytes(bytes)) => {
+                span.request = Some(RecordedRequest::new(bytes))
+            }
             #[cfg(feature = "_call-sites")]
-            Kind::CallSite => {
-                if let Some(site) = CallSite::resolve(text) {
+            (Kind::CallSite, Content::Bytes(bytes)) => {
+                if let Some(site) = CallSite::resolve(bytes) {
                     site.note(&mut span.data);
                 }
             }
+            // No other kind has no other content.
+            _ => {}
         }
     }
 }

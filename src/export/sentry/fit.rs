@@ -243,7 +243,7 @@ fn to_user(mut map: Map<String, Value>) -> User {
         id: text("id"),
         username: text("username"),
         email: text("email"),
-        ip_address: text("ip_address"),
+        ip_address: text("ip_address").and_then(|text| text.parse().ok()),
         other: map.into_iter().collect(),
     }
 }

@@ -22,12 +22,12 @@ pub(crate) struct RateLimits {
 impl RateLimits {
     /// Takes note of what a response says about limits.
     pub(crate) fn update(&mut self, status: StatusCode, headers: &HeaderMap, now: Instant) {
-        if headers.contains_key(&RATE_LIMITS) {
-            for header in headers.get_all(&RATE_LIMITS) {
-                // What is not text holds no limit that could be read.
-                self.apply(header.to_str().unwrap_or_default(), now);
-            }
-        } else if status == StatusCode::TOO_MANY_REQUESTS {
+        let mut readable = false;
+        for header in headers.get_all(&RATE_LIMITS) {
+            // What is not text holds no limit that could be read.
+            readable |= self.apply(header.to_str().unwrap_or_default(), now);
+        }
+        if !readable && status == StatusCode::TOO_MANY_REQUESTS {
             let wait = headers
                 .get(RETRY_AFTER)
                 .and_then(|header| parse_retry_after(header.to_str().ok()?));
@@ -56,13 +56,16 @@ impl RateLimits {
     }
 
     /// Reads one header: limits with commas between them. What is malformed is skipped alone.
-    fn apply(&mut self, header: &str, now: Instant) {
+    /// Returns whether any limit could be read, whatever it is for.
+    fn apply(&mut self, header: &str, now: Instant) -> bool {
+        let mut readable = false;
         for limit in header.split(',') {
             let mut fields = limit.split(':').map(str::trim);
             let wait = fields.next().and_then(parse_seconds);
             let (Some(wait), Some(categories)) = (wait, fields.next()) else {
                 continue;
             };
+            readable = true;
             if categories.is_empty() {
                 extend(&mut self.everything, now, wait);
             }
@@ -74,6 +77,7 @@ impl RateLimits {
                 }
             }
         }
+        readable
     }
 }
 
@@ -105,8 +109,8 @@ fn parse_retry_after(text: &str) -> Option<Duration> {
 const RATE_LIMITS: HeaderName = HeaderName::from_static("x-sentry-rate-limits");
 /// How long a 429 without any header holds.
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
-/// More than any server means, and little enough to calculate with.
-const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// The longest limit that is obeyed. A server that means more will say so again.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -173,6 +177,28 @@ mod tests {
             (429, &[], [Some(60), None, None]),
             (429, &[(WAIT, "7")], [Some(7), None, None]),
             (429, &[(WAIT, "soon")], [Some(60), None, None]),
+            // Limits that can't be read are none.
+            (429, &[(LIMITS, "")], [Some(60), None, None]),
+            (429, &[(LIMITS, ""), (WAIT, "7")], [Some(7), None, None]),
+            (
+                429,
+                &[(WAIT, "7"), (LIMITS, "soon, 20, :span:key")],
+                [Some(7), None, None],
+            ),
+            // One for others can be.
+            (429, &[(WAIT, "7"), (LIMITS, "60:error:key")], [None; 3]),
+            // A day at most.
+            (
+                OK,
+                &[(LIMITS, "99999999999::key")],
+                [Some(86_400), None, None],
+            ),
+            (
+                429,
+                &[(WAIT, "Fri, 31 Dec 9999 23:59:59 GMT")],
+                [Some(86_400), None, None],
+            ),
+            (429, &[(WAIT, "31536000")], [Some(86_400), None, None]),
             (
                 429,
                 &[(WAIT, "Thu, 01 Jan 1970 00:00:01 GMT")],

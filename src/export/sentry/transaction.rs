@@ -1,9 +1,9 @@
 //! Writing a transaction, the form that has all spans in one event.
 
+use crate::options::Settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::client::Client;
 use crate::clock::Anchor;
 use crate::export::assemble::{Assembled, AssembledSegment, assemble};
 use crate::hooks::EventProcessor;
@@ -24,13 +24,13 @@ pub(crate) struct Assembly {
 }
 
 /// Puts a transaction together, in a form that no server refuses.
-pub(crate) fn transaction(segment: Segment, client: &Client) -> Assembly {
+pub(crate) fn transaction(segment: Segment, settings: &Settings) -> Assembly {
     let AssembledSegment {
         root,
         spans,
         removed,
         segment,
-    } = assemble(segment, client);
+    } = assemble(segment, settings);
     let mut children = Vec::with_capacity(spans.len());
     for span in spans {
         children.push(child(&segment.info, span));
@@ -38,7 +38,7 @@ pub(crate) fn transaction(segment: Segment, client: &Client) -> Assembly {
     let global = global::snapshot();
     let processors = segment.scopes.processors(&global);
     Assembly {
-        transaction: Box::new(of_root(segment, root, children, &global, client)),
+        transaction: Box::new(of_root(segment, root, children, &global, settings)),
         processors,
         removed,
     }
@@ -82,7 +82,7 @@ fn of_root(
     root: Assembled,
     spans: Vec<Span>,
     global: &Scope,
-    client: &Client,
+    settings: &Settings,
 ) -> Transaction {
     let Assembled {
         number,
@@ -96,7 +96,7 @@ fn of_root(
     } = root;
     let info = &segment.info;
     let (start, end) = times(&info.anchor, &record);
-    let sampling_context = sampling_context(&segment, client);
+    let sampling_context = sampling_context(&segment, settings);
     let (parent, name) = match segment.root {
         Root::Recorded(_) => (info.parent, segment.name),
         Root::Late { .. } => {
@@ -114,7 +114,7 @@ fn of_root(
         name.text
     };
     let name = fields::name(name);
-    let identity = client.identity();
+    let identity = &settings.identity;
     let mut transaction = Transaction {
         event_id: info.event_id(number),
         platform: "native",
@@ -150,7 +150,7 @@ fn of_root(
     };
     #[cfg(feature = "_http-server")]
     if let Some(request) = request {
-        let personal = client.sends_default_pii();
+        let personal = settings.pii;
         request.put_on(&mut transaction, &mut data, personal);
     }
     // Later ones win: what was set on the root itself is known best.
@@ -158,7 +158,7 @@ fn of_root(
     let scopes = &segment.scopes;
     scopes.apply_to(global, &mut transaction, &mut all_tags);
     let breadcrumbs = &mut transaction.breadcrumbs;
-    let oldest = breadcrumbs.len().saturating_sub(client.max_breadcrumbs());
+    let oldest = breadcrumbs.len().saturating_sub(settings.max_breadcrumbs);
     breadcrumbs.drain(..oldest);
     all_tags.extend(tags);
     transaction.contexts.trace.data = data;
@@ -169,8 +169,8 @@ fn of_root(
 /// The dynamic sampling context for the envelope of a transaction.
 ///
 /// If none came in with a trace, none goes on, but servers want one.
-fn sampling_context(segment: &Segment, client: &Client) -> Arc<DynamicSamplingContext> {
-    let (info, identity) = (&segment.info, client.identity());
+fn sampling_context(segment: &Segment, settings: &Settings) -> Arc<DynamicSamplingContext> {
+    let (info, identity) = (&segment.info, &settings.identity);
     let context = match &segment.sampling_context {
         SamplingContextSource::Frozen(context) => Arc::clone(context),
         SamplingContextSource::Continued(trace) => {

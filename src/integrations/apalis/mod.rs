@@ -5,45 +5,7 @@
 //! [`WorkerLayer`] makes a transaction `queue.process` of each run of it, in that trace and below
 //! that span.
 //!
-//! ```
-//! use apalis::prelude::*;
-//! use taskspan::apalis::{TaskSinkExt, WorkerLayer};
-//! # use taskspan::{Instrument, Options};
-//!
-//! #[derive(Clone)]
-//! struct Welcome {
-//!     address: String,
-//! }
-//!
-//! async fn welcome(job: Welcome, worker: WorkerContext) -> Result<(), BoxDynError> {
-//!     async { /* … */ }.in_span("http.client", "POST /mails").await;
-//!     # worker.stop()?;
-//!     Ok(())
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxDynError> {
-//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! let mut jobs = MemoryStorage::new(); // or that of Redis, Postgres, SQLite, …
-//! # async {
-//! jobs.push_traced(Welcome { address: "anna@example.com".into() }).await?;
-//! # Ok::<_, BoxDynError>(())
-//! # }.in_transaction("http.server", "POST /users").with_client(&client).await?;
-//!
-//! let worker = WorkerBuilder::new("mails")
-//!     .backend(jobs)
-//!     .retry(RetryPolicy::retries(3))
-//!     .layer(WorkerLayer::new())
-//!     .build(welcome);
-//! # async {
-//! worker.run().await?;
-//! # Ok::<_, BoxDynError>(())
-//! # }.with_client(&client).await?;
-//! # let tree = sent.tree();
-//! # assert!(tree.starts_with("http.server POST /users (ok)\n  queue.publish "), "{tree}");
-//! # assert!(tree.ends_with("Welcome (ok)\n  http.client POST /mails (ok)\n"), "{tree}");
-//! # Ok(())
-//! # }
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/apalis.md"))]
 //!
 //! Transactions are named by the type of the job, which is also what storages call their queues
 //! unless they are told otherwise. They know the id of the task, the worker, the queue if the storage

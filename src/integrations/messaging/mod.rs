@@ -53,59 +53,7 @@
 //! headers of a client are none yet, a type of your own around them is. For
 //! [async-nats](https://docs.rs/async-nats):
 //!
-//! ```
-//! use std::borrow::Cow;
-//!
-//! use async_nats::header::HeaderValue;
-//! use async_nats::{Client, HeaderMap, PublishError};
-//! use taskspan::TraceCarrier;
-//! use taskspan::messaging::Message;
-//!
-//! /// Headers as messages have them, if they have any.
-//! struct Headers(Option<HeaderMap>);
-//!
-//! impl TraceCarrier for Headers {
-//!     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-//!         let values: Vec<_> = self.0.as_ref()?.get_all(name).map(HeaderValue::as_str).collect();
-//!         match values[..] {
-//!             [] => None,
-//!             [value] => Some(value.into()),
-//!             _ => Some(values.join(",").into()),
-//!         }
-//!     }
-//!
-//!     fn set(&mut self, name: &'static str, value: &str) {
-//!         if let Ok(value) = value.parse::<HeaderValue>() {
-//!             self.0.get_or_insert_default().insert(name, value);
-//!         }
-//!     }
-//! }
-//!
-//! async fn publish_order(nats: &Client, order: Vec<u8>) -> Result<(), PublishError> {
-//!     let message = Message::new("nats", "orders").body_size(order.len());
-//!     message
-//!         .publish(Headers(None), async |Headers(headers)| {
-//!             let headers = headers.unwrap_or_default();
-//!             nats.publish_with_headers("orders", headers, order.into()).await
-//!         })
-//!         .await
-//! }
-//!
-//! async fn process_order(mut message: async_nats::Message) {
-//!     let headers = Headers(message.headers.take());
-//!     Message::new("nats", "orders")
-//!         .body_size(message.payload.len())
-//!         .process(&headers)
-//!         .instrument(async move { /* handle it */ })
-//!         .await;
-//! }
-//! # let mut headers = Headers(None);
-//! # assert_eq!(headers.get("sentry-trace"), None);
-//! # headers.set("baggage", "a=1");
-//! # headers.0.as_mut().unwrap().append("baggage", "b=2");
-//! # assert_eq!(headers.get("baggage").as_deref(), Some("a=1,b=2"));
-//! # let _ = (publish_order, process_order);
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/messaging_nats.md"))]
 //!
 //! What JetStream knows of a message is in its `info()`: `delivered` is one more than the
 //! [`retry_count`](Message::retry_count), [`published_at`](Message::published_at) takes

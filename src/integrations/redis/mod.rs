@@ -38,25 +38,7 @@
 //! With a pool, each connection that comes out of it is wrapped. A [`ConnectionLayer`] does that,
 //! and knows which keys are those of a cache:
 //!
-//! ```no_run
-//! use deadpool_redis::{Config, Runtime};
-//! use redis::{AsyncCommands, IntoConnectionInfo};
-//! use taskspan::redis::ConnectionLayer;
-//!
-//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let url = "redis://cache.internal";
-//! let pool = Config::from_url(url).create_pool(Some(Runtime::Tokio1))?;
-//! let layer = ConnectionLayer::new()
-//!     .server(&url.into_connection_info()?)
-//!     .cache_prefixes(["session:", "page:"]);
-//!
-//! // For each request:
-//! let mut redis = layer.layer(pool.get().await?);
-//! let session: Option<String> = redis.get("session:7").await?; // `cache.get`, hit or miss
-//! # drop(session);
-//! # Ok(())
-//! # }
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/redis_pool.md"))]
 //!
 //! # Spans
 //!

@@ -4,27 +4,7 @@
 //! `reqwest::Client`. All else stays as it is: requests are built in the same way, errors are
 //! `reqwest::Error`, and the response is a `reqwest::Response`, whose body is part of the span.
 //!
-//! ```
-//! use taskspan::reqwest::Client; // instead of `reqwest::Client`
-//!
-//! # use taskspan::{Instrument, Options};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), reqwest::Error> {
-//! # let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-//! # let url = format!("http://{}/items", server.local_addr().unwrap());
-//! # let app = axum::Router::new().route("/items", axum::routing::get(async || "[1, 2, 3]"));
-//! # tokio::spawn(axum::serve(server, app).into_future());
-//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! # async {
-//! let http = Client::new();
-//! let items: Vec<u32> = http.get(&url).query(&[("limit", 3)]).send().await?.json().await?;
-//! assert_eq!(items, [1, 2, 3]);
-//! # Ok(())
-//! # }.in_transaction("task", "import").with_client(&client).await?;
-//! # let tree = format!("task import (ok)\n  http.client GET {url} (ok)\n");
-//! # assert_eq!(sent.tree(), tree);
-//! # Ok(())
-//! # }
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/reqwest.md"))]
 //!
 //! A client that was built with options is wrapped, and [`redirects`] makes its redirects visible:
 //!

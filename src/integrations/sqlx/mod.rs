@@ -5,44 +5,7 @@
 //! queries are sqlx's own, macros included, and so are rows and errors. It needs Rust 1.94, as sqlx
 //! does.
 //!
-//! ```
-//! use sqlx::sqlite::{Sqlite, SqlitePool};
-//! use taskspan::sqlx::Pool;
-//!
-//! # use taskspan::{Instrument, Options};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sqlx::Error> {
-//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! let pool: Pool<Sqlite> = Pool::from(SqlitePool::connect("sqlite::memory:").await?);
-//!
-//! # let work = async {
-//! sqlx::query("CREATE TABLE items (name TEXT)").execute(&pool).await?;
-//!
-//! let mut transaction = pool.begin().await?;
-//! sqlx::query("INSERT INTO items VALUES ($1), ('hammer')")
-//!     .bind("nail")
-//!     .execute(&mut *transaction)
-//!     .await?;
-//! transaction.commit().await?;
-//!
-//! let names: Vec<String> = sqlx::query_scalar("SELECT name FROM items").fetch_all(&pool).await?;
-//! assert_eq!(names, ["nail", "hammer"]);
-//! # Ok::<_, sqlx::Error>(())
-//! # };
-//! # work.in_transaction("task", "import").with_client(&client).await?;
-//! # assert_eq!(sent.tree(), "\
-//! # task import (ok)
-//! #   db.connection pool acquire (ok)
-//! #   db.query CREATE TABLE items (name TEXT) (ok)
-//! #   db.connection pool acquire (ok)
-//! #   db.sql.transaction BEGIN (ok)
-//! #   db.query INSERT INTO items VALUES ($1), (?) (ok)
-//! #   db.sql.transaction COMMIT (ok)
-//! #   db.connection pool acquire (ok)
-//! #   db.query SELECT name FROM items (ok)
-//! # ");
-//! # Ok(())
-//! # }
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/sqlx.md"))]
 //!
 //! # What is recorded
 //!

@@ -130,12 +130,6 @@ fn file_name(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use sqlx::mysql::{MySql, MySqlConnectOptions};
-    use sqlx::postgres::{PgConnectOptions, Postgres};
-    use sqlx::sqlite::{Sqlite, SqliteConnectOptions};
-
     use super::*;
 
     fn told(server: &Server) -> String {
@@ -146,55 +140,6 @@ mod tests {
             server.system,
             server.port.unwrap_or_default()
         )
-    }
-
-    #[test]
-    fn options_of_every_kind_are_read() {
-        let options = || {
-            let options = PgConnectOptions::new_without_pgpass().port(5433);
-            options
-                .username("a/b@c:1\", host: \"d")
-                .password("\", database: Some(\"e")
-        };
-        let table = [
-            (
-                options().host("db.example").database("shop"),
-                "postgresql shop db.example 5433",
-            ),
-            (options().host("db.example"), "postgresql  db.example 5433"),
-            (options().host("::1"), "postgresql  ::1 5433"),
-            (
-                options().host("/run/postgresql"),
-                "postgresql  /run/postgresql 0",
-            ),
-            (options().host("db").socket("/tmp"), "postgresql  /tmp 0"),
-            (options().host("db").database("a\"b"), "postgresql  db 5433"),
-        ];
-        for (options, expected) in table {
-            assert_eq!(told(&Server::of::<Postgres>(&options)), expected);
-        }
-
-        let options = || {
-            MySqlConnectOptions::new()
-                .password("secret")
-                .database("shop")
-        };
-        let server = Server::of::<MySql>(&options().host("db.example"));
-        assert_eq!(told(&server), "mysql shop db.example 3306");
-        let server = Server::of::<MySql>(&options().socket("/run/mysqld.sock"));
-        assert_eq!(told(&server), "mysql shop /run/mysqld.sock 0");
-
-        let of_file = |file: &Path| SqliteConnectOptions::new().filename(file);
-        let server = Server::of::<Sqlite>(&of_file(Path::new("/home/me/shop.db")));
-        assert_eq!(told(&server), "sqlite shop.db  0");
-        for url in [
-            "sqlite::memory:",
-            "sqlite://:memory:",
-            "sqlite://shop?mode=memory",
-        ] {
-            let server = Server::of::<Sqlite>(&url.parse().unwrap());
-            assert_eq!(told(&server), "sqlite :memory:  0", "{url}");
-        }
     }
 
     #[test]

@@ -1,33 +1,6 @@
 //! The layer of [tracing](https://docs.rs/tracing): spans of any library as spans.
 //!
-//! ```
-//! use taskspan::{Instrument as _, Options};
-//! use tracing_subscriber::prelude::*;
-//!
-//! #[tracing::instrument(fields(sentry.op = "cache.get"))]
-//! async fn load(item: u32) {
-//!     tracing::info!("it is not in the cache");
-//!     async {}.in_span("db.query", "SELECT * FROM items").await;
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! let subscriber = tracing_subscriber::registry().with(taskspan::tracing::layer());
-//! # let _default =
-//! // A program has `subscriber.init()` here.
-//! tracing::subscriber::set_default(subscriber);
-//!
-//! load(7)
-//! #   .with_client(&client)
-//!     .await;
-//!
-//! # let tree = sent.tree();
-//! assert_eq!(tree, "cache.get load (ok)\n  db.query SELECT * FROM items (ok)\n");
-//! # let transaction = &sent.transactions()[0];
-//! assert_eq!(transaction.contexts.trace.data.get("item"), Some(7.into()));
-//! assert_eq!(transaction.breadcrumbs[0].message, "it is not in the cache");
-//! # }
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/tracing.md"))]
 //!
 //! # Spans
 //!
@@ -41,23 +14,7 @@
 //! Spans that are not to start one are left out by a filter. Note that a span which is made for a
 //! future that is wrapped in a transaction is made before that starts. Put both in an `async` block:
 //!
-//! ```
-//! # use taskspan::Options;
-//! # use tracing_subscriber::prelude::*;
-//! use taskspan::Instrument as _;
-//! use tracing::{Instrument as _, info_span};
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! # let (client, sent) = taskspan::test::client(Options::default().traces_sample_rate(1.0));
-//! # let layer = taskspan::tracing::layer();
-//! # let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-//! let work = async { async {}.instrument(info_span!("step")).await };
-//! work.in_transaction("task", "import")
-//! #   .with_client(&client)
-//!     .await;
-//! # assert_eq!(sent.tree(), "task import (ok)\n  function step (ok)\n");
-//! # }
-//! ```
+#![cfg_attr(not(doctest), doc = include_str!("../examples/tracing_both.md"))]
 //!
 //! A span that is entered in another task or on another thread takes its trace with it. A span
 //! that goes on after its transaction has ended is sent with that as `deadline_exceeded`, and what

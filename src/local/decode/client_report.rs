@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::envelope::RawItem;
 use super::invalid::InvalidItem;
@@ -14,7 +13,7 @@ pub(crate) fn discarded_events(
     item: &RawItem<'_>,
 ) -> Result<Vec<(String, String, u64)>, InvalidItem> {
     let report =
-        check_json(item.payload).map_err(|error| InvalidItem::not_json(item.kind(), &error))?;
+        check_json(item.payload).map_err(|error| InvalidItem::not_json(&item.kind, &error))?;
     let Some(entries) = Fields::read(report).and_then(|fields| fields.get("discarded_events"))
     else {
         return Ok(Vec::new());
@@ -35,7 +34,7 @@ pub(crate) fn discarded_events(
     }
 }
 
-fn read_entry(entry: &RawValue) -> Option<(String, String, u64)> {
+fn read_entry(entry: &str) -> Option<(String, String, u64)> {
     let fields = Fields::read(entry)?;
     let text = |name| match scalar(fields.get(name)?)? {
         Value::String(text) => Some(text),

@@ -51,14 +51,30 @@ impl From<io::Error> for DecodeError {
 }
 
 /// Reads to the end, and one byte beyond the limit to find out that it is passed.
-fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, DecodeError> {
+fn read(mut decoder: impl Read, limit: usize) -> Result<Vec<u8>, DecodeError> {
     let mut decoded = Vec::new();
-    let end = (limit as u64).saturating_add(1);
-    decoder.take(end).read_to_end(&mut decoded)?;
-    if decoded.len() > limit {
-        return Err(DecodeError::TooLarge);
+    loop {
+        let room = grow(&mut decoded, limit);
+        let read = Read::by_ref(&mut decoder)
+            .take(room as u64)
+            .read_to_end(&mut decoded)?;
+        if decoded.len() > limit {
+            return Err(DecodeError::TooLarge);
+        }
+        if read < room {
+            return Ok(decoded);
+        }
     }
-    Ok(decoded)
+}
+
+/// Makes room for more, up to one byte beyond the limit, and returns how much there is.
+fn grow(decoded: &mut Vec<u8>, limit: usize) -> usize {
+    if decoded.len() == decoded.capacity() {
+        let end = limit.saturating_add(1);
+        let more = decoded.len().max(CHUNK).min(end - decoded.len());
+        decoded.reserve_exact(more);
+    }
+    decoded.capacity() - decoded.len()
 }
 
 /// Decodes zlib. A reader of streams would take a body that was cut off for a whole one.
@@ -66,7 +82,7 @@ fn inflate(body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
     let mut zlib = Decompress::new(true);
     let mut decoded = Vec::new();
     loop {
-        decoded.reserve(CHUNK);
+        grow(&mut decoded, limit);
         let rest = usize::try_from(zlib.total_in()).map_or(&[][..], |read| &body[read..]);
         let before = (zlib.total_in(), zlib.total_out());
         let status = zlib

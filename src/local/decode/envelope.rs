@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
+
+use super::json::{Fields, check_json, scalar, value};
 
 /// An envelope as it arrived: headers and items, none of them interpreted.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,12 +73,16 @@ impl ReceivedEnvelope {
     ///
     /// Says which item is malformed, and how.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseEnvelopeError> {
-        let (headers, items) = split_envelope(bytes)?;
-        let item = |item: RawItem<'_>| ReceivedItem {
-            headers: item.headers,
-            payload: item.payload.to_vec(),
-        };
-        let items = items.map(|read| read.map(item)).collect::<Result<_, _>>()?;
+        let (header, raw_items) = split_envelope(bytes)?;
+        let mut items = Vec::new();
+        for item in raw_items {
+            let item = item?;
+            items.push(ReceivedItem {
+                headers: item.header.decode(),
+                payload: item.payload.to_vec(),
+            });
+        }
+        let headers = header.decode();
         Ok(Self { headers, items })
     }
 
@@ -87,22 +92,38 @@ impl ReceivedEnvelope {
     }
 }
 
-/// An item of an envelope whose payload is still part of the envelope.
-pub(crate) struct RawItem<'a> {
-    pub(crate) headers: Map<String, Value>,
-    pub(crate) payload: &'a [u8],
+/// A header line that is checked, with its values as they were sent.
+pub(crate) struct Header<'a> {
+    json: &'a str,
+    fields: Fields<'a>,
 }
 
-impl RawItem<'_> {
-    /// The `type` of the item, such as `transaction`.
-    pub(crate) fn kind(&self) -> &str {
-        self.header("type").unwrap_or_default()
+impl<'a> Header<'a> {
+    /// The value of a header, if it is one of those that this crate knows.
+    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
+        self.fields.get(key)
     }
 
-    /// The value of a header that is a string.
-    pub(crate) fn header(&self, key: &str) -> Option<&str> {
-        self.headers.get(key)?.as_str()
+    /// Builds a header, unless it is a list or an object.
+    pub(crate) fn scalar(&self, key: &str) -> Option<Value> {
+        scalar(self.get(key)?)
     }
+
+    /// Builds the values of all headers.
+    fn decode(&self) -> Map<String, Value> {
+        match value(self.json) {
+            Value::Object(headers) => headers,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// An item of an envelope that is still a part of the envelope's text.
+pub(crate) struct RawItem<'a> {
+    /// The `type` of the item, such as `transaction`.
+    pub(crate) kind: String,
+    pub(crate) header: Header<'a>,
+    pub(crate) payload: &'a [u8],
 }
 
 /// Reads the items of an envelope, one at a time, up to the first malformed one.
@@ -136,13 +157,13 @@ impl<'a> Iterator for RawItems<'a> {
 /// Reads the header of an envelope, and returns what reads its items.
 pub(crate) fn split_envelope(
     bytes: &[u8],
-) -> Result<(Map<String, Value>, RawItems<'_>), ParseEnvelopeError> {
+) -> Result<(Header<'_>, RawItems<'_>), ParseEnvelopeError> {
     let (line, rest) = split_line(bytes);
-    let headers = parse_header(line).map_err(|problem| ParseEnvelopeError {
+    let header = parse_header(line).map_err(|problem| ParseEnvelopeError {
         item: None,
         problem,
     })?;
-    Ok((headers, RawItems { rest, count: 0 }))
+    Ok((header, RawItems { rest, count: 0 }))
 }
 
 impl ReceivedItem {
@@ -208,15 +229,16 @@ fn split_line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Reads one item, and returns what comes after the newline that ends it.
 fn parse_item(bytes: &[u8]) -> Result<(RawItem<'_>, Option<&[u8]>), EnvelopeProblem> {
     let (line, rest) = split_line(bytes);
-    let headers = parse_header(line)?;
-    if !headers.get("type").is_some_and(Value::is_string) {
+    let header = parse_header(line)?;
+    let Some(Value::String(kind)) = header.scalar("type") else {
         return Err(EnvelopeProblem::MissingType);
-    }
+    };
     let rest = rest.ok_or(EnvelopeProblem::Truncated)?;
-    let (payload, rest) = match headers.get("length") {
+    let (payload, rest) = match header.get("length") {
         None => split_line(rest),
         Some(length) => {
-            let length = length.as_u64().ok_or(EnvelopeProblem::MalformedLength)?;
+            let length = scalar(length).and_then(|length| length.as_u64());
+            let length = length.ok_or(EnvelopeProblem::MalformedLength)?;
             let (payload, rest) = usize::try_from(length)
                 .ok()
                 .and_then(|length| rest.split_at_checked(length))
@@ -228,47 +250,25 @@ fn parse_item(bytes: &[u8]) -> Result<(RawItem<'_>, Option<&[u8]>), EnvelopeProb
             }
         }
     };
-    Ok((RawItem { headers, payload }, rest))
+    let item = RawItem {
+        kind,
+        header,
+        payload,
+    };
+    Ok((item, rest))
 }
 
-fn parse_header(line: &[u8]) -> Result<Map<String, Value>, EnvelopeProblem> {
+fn parse_header(line: &[u8]) -> Result<Header<'_>, EnvelopeProblem> {
     match line {
         [] => Err(EnvelopeProblem::EmptyHeader),
         line if line.len() > ReceivedEnvelope::MAX_HEADER => Err(EnvelopeProblem::HeaderTooLong),
         [b'{', .., b'}'] => {
-            let mut json = serde_json::Deserializer::from_slice(line);
-            let mut duplicate = None;
-            json.deserialize_map(UniqueKeys(&mut duplicate))
-                .and_then(|headers| json.end().map(|()| headers))
-                .map_err(|error| match duplicate {
-                    Some(key) => EnvelopeProblem::DuplicateKey(key),
-                    None => EnvelopeProblem::HeaderNotJson(error.to_string()),
-                })
+            let json = check_json(line)
+                .map_err(|error| EnvelopeProblem::HeaderNotJson(error.to_string()))?;
+            let fields = Fields::read_unique(json).map_err(EnvelopeProblem::DuplicateKey)?;
+            Ok(Header { json, fields })
         }
         _ => Err(EnvelopeProblem::HeaderNotObject),
-    }
-}
-
-/// Reads an object in which every key stands once. A key that stands twice is put into the slot.
-struct UniqueKeys<'a>(&'a mut Option<String>);
-
-impl<'de> Visitor<'de> for UniqueKeys<'_> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = Map::new();
-        while let Some((key, value)) = access.next_entry::<String, Value>()? {
-            if map.contains_key(&key) {
-                *self.0 = Some(key);
-                return Err(de::Error::custom("duplicate key"));
-            }
-            map.insert(key, value);
-        }
-        Ok(map)
     }
 }
 

@@ -1,27 +1,29 @@
 //! JSON that is checked and searched as text. Values take many times the memory of their text, so
 //! none are built before a program asks for them.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Checks that bytes are JSON of which a [`Value`] can be built, and returns them as text.
-pub(super) fn check_json(bytes: &[u8]) -> Result<&RawValue, serde_json::Error> {
+pub(super) fn check_json(bytes: &[u8]) -> Result<&str, serde_json::Error> {
     serde_json::from_slice::<Json>(bytes)?;
-    serde_json::from_slice(bytes)
+    let text = str::from_utf8(bytes).map_err(de::Error::custom)?;
+    Ok(text.trim_ascii())
 }
 
 /// Builds the value of checked JSON. A string or a number takes little more than its text.
-pub(super) fn value(json: &RawValue) -> Value {
-    serde_json::from_str(json.get()).unwrap_or_default()
+pub(super) fn value(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// Builds the value of checked JSON, unless it is a list or an object.
-pub(super) fn scalar(json: &RawValue) -> Option<Value> {
-    match json.get().as_bytes().first() {
+pub(super) fn scalar(json: &str) -> Option<Value> {
+    match json.as_bytes().first() {
         Some(b'[' | b'{') => None,
         _ => Some(value(json)),
     }
@@ -29,8 +31,8 @@ pub(super) fn scalar(json: &RawValue) -> Option<Value> {
 
 /// Visits the elements of a list until one of them breaks. `None` if it is no list.
 pub(super) fn visit_list<'a, B>(
-    json: &'a RawValue,
-    visit: impl FnMut(&'a RawValue) -> ControlFlow<B>,
+    json: &'a str,
+    visit: impl FnMut(&'a str) -> ControlFlow<B>,
 ) -> Option<ControlFlow<B>> {
     let mut found = ControlFlow::Continue(());
     let elements = Elements {
@@ -38,79 +40,108 @@ pub(super) fn visit_list<'a, B>(
         found: &mut found,
     };
     // A visitor that breaks fails on purpose.
-    let read = serde_json::Deserializer::from_str(json.get()).deserialize_seq(elements);
+    let read = serde_json::Deserializer::from_str(json).deserialize_seq(elements);
     (read.is_ok() || found.is_break()).then_some(found)
 }
 
 /// The fields of an object that this crate knows.
 #[derive(Default)]
-pub(super) struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
+pub(super) struct Fields<'a>(Vec<(&'static str, &'a str)>);
 
 impl<'a> Fields<'a> {
     /// Reads the fields of checked JSON. `None` if it is no object.
-    pub(super) fn read(json: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(json.get()).ok()
+    pub(super) fn read(json: &'a str) -> Option<Self> {
+        let mut fields = Self::default();
+        let visitor = FieldsVisitor {
+            fields: &mut fields,
+            check_key: |_: &str| ControlFlow::Continue(()),
+        };
+        let read = serde_json::Deserializer::from_str(json).deserialize_map(visitor);
+        read.is_ok().then_some(fields)
+    }
+
+    /// Reads the fields of a checked object, or returns the first key that stands twice in it.
+    pub(super) fn read_unique(json: &'a str) -> Result<Self, String> {
+        let (mut fields, mut keys, mut twice) = (Self::default(), HashSet::new(), None);
+        let visitor = FieldsVisitor {
+            fields: &mut fields,
+            check_key: |key: &str| {
+                if keys.contains(key) {
+                    twice = Some(key.to_owned());
+                    return ControlFlow::Break(());
+                }
+                keys.insert(key.to_owned());
+                ControlFlow::Continue(())
+            },
+        };
+        // A key that stands twice is an error here, and the only one.
+        let _ = serde_json::Deserializer::from_str(json).deserialize_map(visitor);
+        match twice {
+            Some(key) => Err(key),
+            None => Ok(fields),
+        }
     }
 
     /// The field of that name, which has to be one of [`NAMES`].
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         debug_assert!(NAMES.contains(&name), "{name}");
         let mut fields = self.0.iter();
         fields.find(|field| field.0 == name).map(|field| field.1)
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
+/// Collects the fields of an object as long as its keys are as they should be.
+struct FieldsVisitor<'f, 'a, C> {
+    fields: &'f mut Fields<'a>,
+    check_key: C,
+}
 
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
+impl<'de, C> Visitor<'de> for FieldsVisitor<'_, 'de, C>
+where
+    C: FnMut(&str) -> ControlFlow<()>,
+{
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Fields::default();
-                while let Some(Key(name)) = map.next_key()? {
-                    let value: &RawValue = map.next_value()?;
-                    let Some(name) = name else { continue };
-                    // The last of several with the same name counts, as in values.
-                    fields.0.retain(|field| field.0 != name);
-                    fields.0.push((name, value));
-                }
-                Ok(fields)
-            }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key_seed(Key(&mut self.check_key))? {
+            let value: &RawValue = map.next_value()?;
+            let Some(name) = name else { continue };
+            let fields = &mut self.fields.0;
+            // The last of several with the same name counts, as in values.
+            fields.retain(|field| field.0 != name);
+            fields.push((name, value.get()));
         }
-
-        deserializer.deserialize_map(FieldsVisitor)
+        Ok(())
     }
 }
 
-/// The name of a field, if this crate knows it.
-struct Key(Option<&'static str>);
+/// Reads a key, and returns the name if this crate knows it.
+struct Key<'c, C>(&'c mut C);
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
+impl<'de, C: FnMut(&str) -> ControlFlow<()>> DeserializeSeed<'de> for Key<'_, C> {
+    type Value = Option<&'static str>;
 
-        impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
+impl<'de, C: FnMut(&str) -> ControlFlow<()>> Visitor<'de> for Key<'_, C> {
+    type Value = Option<&'static str>;
 
-            fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
-                if key == RESERVED {
-                    return Err(E::custom(format_args!("the key {RESERVED} is reserved")));
-                }
-                Ok(Key(NAMES.iter().copied().find(|name| *name == key)))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        match (self.0)(key) {
+            ControlFlow::Continue(()) => Ok(NAMES.iter().copied().find(|name| *name == key)),
+            ControlFlow::Break(()) => Err(E::custom(format_args!("the key {key:?} is refused"))),
         }
-
-        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
@@ -160,7 +191,13 @@ impl<'de> Visitor<'de> for Json {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<Key, Self>()?.is_some() {}
+        let check_key = &mut |key: &str| match key {
+            RESERVED => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        while map.next_key_seed(Key(check_key))?.is_some() {
+            map.next_value::<Self>()?;
+        }
         Ok(self)
     }
 }
@@ -173,7 +210,7 @@ struct Elements<'f, F, B> {
 
 impl<'de, F, B> Visitor<'de> for Elements<'_, F, B>
 where
-    F: FnMut(&'de RawValue) -> ControlFlow<B>,
+    F: FnMut(&'de str) -> ControlFlow<B>,
 {
     type Value = ();
 
@@ -182,8 +219,8 @@ where
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        while let Some(element) = list.next_element()? {
-            *self.found = (self.visit)(element);
+        while let Some(element) = list.next_element::<&RawValue>()? {
+            *self.found = (self.visit)(element.get());
             if self.found.is_break() {
                 return Err(de::Error::custom("the rest is not needed"));
             }
@@ -198,12 +235,15 @@ const RESERVED: &str = "$serde_json::private::RawValue";
 /// The names of all fields that are looked up.
 const NAMES: &[&str] = &[
     "category",
+    "content_type",
     "contexts",
     "data",
     "description",
     "discarded_events",
     "event_id",
+    "item_count",
     "items",
+    "length",
     "op",
     "parent_span_id",
     "quantity",
@@ -217,6 +257,7 @@ const NAMES: &[&str] = &[
     "trace",
     "trace_id",
     "transaction",
+    "type",
 ];
 
 #[cfg(test)]
@@ -253,9 +294,10 @@ mod tests {
     fn the_last_of_several_fields_with_one_name_counts() {
         let json = check_json(br#"{"op":1,"other":2,"o\u0070":[3]}"#).unwrap();
         let fields = Fields::read(json).unwrap();
-        assert_eq!(fields.get("op").map(RawValue::get), Some("[3]"));
+        assert_eq!(fields.get("op"), Some("[3]"));
         assert!(fields.get("data").is_none());
         assert!(Fields::read(check_json(b"[]").unwrap()).is_none());
+        assert_eq!(Fields::read_unique(json).err().as_deref(), Some("op"));
     }
 
     #[test]
@@ -263,8 +305,8 @@ mod tests {
         let json = check_json(b"[1,[2],3]").unwrap();
         let mut seen = Vec::new();
         let found = visit_list(json, |element| {
-            seen.push(element.get());
-            match element.get() {
+            seen.push(element);
+            match element {
                 "[2]" => ControlFlow::Break("found"),
                 _ => ControlFlow::Continue(()),
             }

@@ -14,7 +14,7 @@ mod transaction;
 
 pub(super) use self::client_report::discarded_events;
 pub(super) use self::encoding::{DecodeError, decode};
-pub(super) use self::envelope::{RawItem, split_envelope};
+pub(super) use self::envelope::{Header, RawItem, split_envelope};
 pub(super) use self::span_v2::{check_span, count_spans};
 pub(super) use self::transaction::TransactionParts;
 

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::invalid::InvalidTransaction;
 use super::json::{Fields, scalar, value};
@@ -22,7 +21,7 @@ pub(super) struct Object<'a> {
 pub(super) type Field<T> = Result<Option<T>, InvalidTransaction>;
 
 impl<'a> Object<'a> {
-    pub(super) fn new(place: &'a str, json: &'a RawValue) -> Result<Self, InvalidTransaction> {
+    pub(super) fn new(place: &'a str, json: &'a str) -> Result<Self, InvalidTransaction> {
         match Fields::read(json) {
             Some(fields) => Ok(Self { place, fields }),
             None => {
@@ -36,11 +35,11 @@ impl<'a> Object<'a> {
     }
 
     /// A field, unless it is missing or null, which are the same to servers.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.fields.get(name).filter(|json| json.get() != "null")
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        self.fields.get(name).filter(|json| *json != "null")
     }
 
-    pub(super) fn need(&self, name: &str) -> Result<&'a RawValue, InvalidTransaction> {
+    pub(super) fn need(&self, name: &str) -> Result<&'a str, InvalidTransaction> {
         self.needed(name, Ok(self.get(name)))
     }
 

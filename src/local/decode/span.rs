@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::invalid::InvalidTransaction;
@@ -48,7 +47,7 @@ impl<'a> SpanParts<'a> {
     /// Reads a span. `place` names it in errors, `latest` is the end of its transaction.
     pub(super) fn read(
         place: &'a str,
-        json: &'a RawValue,
+        json: &'a str,
         latest: SystemTime,
     ) -> Result<Self, InvalidTransaction> {
         let object = Object::new(place, json)?;
@@ -63,7 +62,7 @@ impl<'a> SpanParts<'a> {
             let place = place.trim_end_matches('.').to_owned();
             return Err(InvalidTransaction::EndsBeforeStart(place));
         }
-        let is_object = |json: &RawValue| json.get().starts_with('{');
+        let is_object = |json: &str| json.starts_with('{');
         if !object.get("data").is_none_or(is_object) {
             return Err(object.malformed("data"));
         }

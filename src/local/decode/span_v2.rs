@@ -2,25 +2,22 @@
 
 use std::ops::ControlFlow;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::envelope::RawItem;
+use super::envelope::{Header, RawItem};
 use super::invalid::InvalidItem;
 use super::json::{Fields, check_json, scalar, visit_list};
 
 /// Checks a container of streamed spans, and returns how many spans it has.
-pub(crate) fn count_spans(
-    headers: &Map<String, Value>,
-    item: &RawItem<'_>,
-) -> Result<u64, InvalidItem> {
-    let trace = headers.get("trace");
+pub(crate) fn count_spans(header: &Header<'_>, item: &RawItem<'_>) -> Result<u64, InvalidItem> {
+    let trace = header.get("trace").and_then(Fields::read);
     let trace_id = trace
-        .and_then(|trace| trace.get("trace_id"))
+        .and_then(|trace| scalar(trace.get("trace_id")?))
         .ok_or_else(|| {
             InvalidItem::new("streamed spans need a sampling context in the envelope")
         })?;
     let payload =
-        check_json(item.payload).map_err(|error| InvalidItem::not_json(item.kind(), &error))?;
+        check_json(item.payload).map_err(|error| InvalidItem::not_json(&item.kind, &error))?;
     let (mut count, mut is_of_trace) = (0_u64, true);
     let visited = Fields::read(payload)
         .and_then(|fields| fields.get("items"))
@@ -28,14 +25,15 @@ pub(crate) fn count_spans(
             visit_list(spans, |span| {
                 count += 1;
                 let of_span = Fields::read(span).and_then(|fields| fields.get("trace_id"));
-                is_of_trace &= of_span.and_then(scalar).as_ref() == Some(trace_id);
+                is_of_trace &= of_span.and_then(scalar).as_ref() == Some(&trace_id);
                 ControlFlow::<()>::Continue(())
             })
         });
     if visited.is_none() {
         return Err(InvalidItem::new("the span container has no items"));
     }
-    if item.headers.get("item_count").and_then(Value::as_u64) != Some(count) {
+    let item_count = item.header.scalar("item_count");
+    if item_count.as_ref().and_then(Value::as_u64) != Some(count) {
         return Err(InvalidItem::new("item_count is not the number of spans"));
     }
     if !is_of_trace {
@@ -49,5 +47,5 @@ pub(crate) fn count_spans(
 /// Checks a span that is an item by itself.
 pub(crate) fn check_span(item: &RawItem<'_>) -> Result<(), InvalidItem> {
     let checked = check_json(item.payload).map(drop);
-    checked.map_err(|error| InvalidItem::not_json(item.kind(), &error))
+    checked.map_err(|error| InvalidItem::not_json(&item.kind, &error))
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::envelope::Header;
 use super::invalid::InvalidTransaction;
-use super::json::{check_json, value, visit_list};
+use super::json::{check_json, scalar, value, visit_list};
 use super::object::{Object, read_strings, read_uuid};
 use super::span::{ReceivedSpan, SpanParts};
 use crate::protocol::SpanStatus;
@@ -52,8 +52,8 @@ pub struct ReceivedTransaction {
 pub(crate) struct TransactionParts<'a> {
     transaction: ReceivedTransaction,
     event: Object<'a>,
-    contexts: &'a RawValue,
-    payload: &'a RawValue,
+    contexts: &'a str,
+    payload: &'a str,
     /// How many spans there are below the root.
     span_count: u64,
 }
@@ -61,9 +61,9 @@ pub(crate) struct TransactionParts<'a> {
 impl<'a> TransactionParts<'a> {
     /// Reads the payload of a transaction item, without building values.
     ///
-    /// `headers` are those of the envelope, which was received at `received`.
+    /// `header` is that of the envelope, which was received at `received`.
     pub(crate) fn read(
-        headers: &Map<String, Value>,
+        header: &Header<'_>,
         payload: &'a [u8],
         received: SystemTime,
     ) -> Result<Self, InvalidTransaction> {
@@ -77,8 +77,8 @@ impl<'a> TransactionParts<'a> {
         let trace_id = trace.needed("trace_id", trace.uuid("trace_id"))?;
         let span_id = trace.needed("span_id", trace.span_id("span_id"))?;
         let parent_span_id = trace.span_id("parent_span_id")?;
-        let event_id = match headers.get("event_id").filter(|id| !id.is_null()) {
-            Some(id) => read_uuid(id).ok_or_else(|| {
+        let event_id = match header.get("event_id").filter(|id| *id != "null") {
+            Some(id) => scalar(id).as_ref().and_then(read_uuid).ok_or_else(|| {
                 InvalidTransaction::Malformed("envelope header event_id".to_owned())
             })?,
             None => event.needed("event_id", event.uuid("event_id"))?,
@@ -125,10 +125,10 @@ impl<'a> TransactionParts<'a> {
         self.span_count
     }
 
-    /// Builds the values of everything in it. `headers` are those of the envelope.
+    /// Builds the values of everything in it. `header` is that of the envelope.
     pub(crate) fn decode(
         self,
-        headers: &Map<String, Value>,
+        header: &Header<'_>,
     ) -> Result<ReceivedTransaction, InvalidTransaction> {
         let mut spans = Vec::new();
         self.visit_spans(|span| spans.push(span.decode()))?;
@@ -140,7 +140,10 @@ impl<'a> TransactionParts<'a> {
             tags: self.event.strings("tags"),
             contexts,
             spans,
-            sampling_context: headers.get("trace").map(read_strings).unwrap_or_default(),
+            sampling_context: header
+                .get("trace")
+                .map(|trace| read_strings(&value(trace)))
+                .unwrap_or_default(),
             payload: value(self.payload),
             ..self.transaction
         })
@@ -183,6 +186,7 @@ mod tests {
 
     use serde_json::json;
 
+    use super::super::envelope::split_envelope;
     use super::*;
 
     const HEADER: &str = r#"{"event_id":"5a1c9f3e7b2d4c60a8e1f4d39b7c2e10","trace":{"sample_rate":"0.25","sampled":true}}"#;
@@ -220,9 +224,9 @@ mod tests {
         header: &str,
         payload: &[u8],
     ) -> Result<ReceivedTransaction, InvalidTransaction> {
-        let headers = serde_json::from_str(header).unwrap();
-        let parts = TransactionParts::read(&headers, payload, SystemTime::now())?;
-        parts.decode(&headers)
+        let (header, _) = split_envelope(header.as_bytes()).unwrap();
+        let parts = TransactionParts::read(&header, payload, SystemTime::now())?;
+        parts.decode(&header)
     }
 
     #[test]

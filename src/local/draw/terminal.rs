@@ -4,8 +4,6 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
-use terminal_size::{Width, terminal_size};
-
 /// How wide a drawing may be, and whether it may have colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terminal {
@@ -20,7 +18,7 @@ impl Terminal {
             return Self::PIPE;
         }
         Self::new(
-            terminal_size().map(|(Width(columns), _)| columns),
+            columns_of_stdout(),
             env::var_os("NO_COLOR").as_deref(),
             env::var_os("TERM").as_deref(),
         )
@@ -41,6 +39,17 @@ impl Terminal {
         width: 80,
         color: false,
     };
+}
+
+#[cfg(unix)]
+fn columns_of_stdout() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(size.ws_col)
+}
+
+#[cfg(not(unix))]
+fn columns_of_stdout() -> Option<u16> {
+    terminal_size::terminal_size().map(|(terminal_size::Width(columns), _)| columns)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Options about what is left out of transactions, and what is changed in them.
+//! Options that drop transactions and spans, or change them.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,17 +14,17 @@ impl Options {
     ///
     /// `None` drops the transaction. There may be several: they run in the order in which they
     /// were added, after those of the scope ([`Scope::add_event_processor`]) and of the global
-    /// scope, and before everything else but `trace_ignore_status_codes`, as the protocol orders
-    /// it. There are none by default.
+    /// scope, and before all other filters but `trace_ignore_status_codes`, as the protocol orders
+    /// them. There are none by default.
     ///
-    /// They run on the task that delivers, never where the transaction ends, and should neither
+    /// They run on the background task, never where the transaction ends, and should neither
     /// block nor start transactions. A transaction that one of them drops, or panics on, is
-    /// counted as `event_processor`, and so are spans that they take out. What was below such a
-    /// span moves up to the next one above.
+    /// counted as `event_processor`, and so are spans that they remove. The children of such a
+    /// span move up to its parent.
     ///
     /// Ids and parents cannot be changed; a span that is added needs an id of its own, or it is
-    /// left out. What servers would refuse is put right, such as an end before the start, or tags
-    /// that are not valid.
+    /// dropped. What servers would refuse is corrected, such as an end before the start, invalid
+    /// tags, or a release that servers remove: then the client's own is sent.
     ///
     /// ```
     /// # use taskspan::{Instrument, Options};
@@ -112,14 +112,23 @@ impl Options {
 
     /// Drops transactions whose name matches one of these.
     ///
-    /// None by default; what was set before is replaced. The name is the one that it has after
-    /// the event processors. They are counted as `event_processor`.
+    /// A text has to be the whole name; for more, give a [`Pattern`] or a regular expression. None
+    /// by default; what was set before is replaced. The name is the one after the event
+    /// processors. Such transactions are counted as `event_processor`.
     ///
     /// ```
-    /// use taskspan::Options;
+    /// # use taskspan::Instrument;
+    /// use taskspan::{Options, Pattern};
     ///
-    /// let options = Options::default().ignore_transactions(["GET /health", "GET /metrics"]);
-    /// # let _ = options;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let options = Options::default()
+    ///     .ignore_transactions([Pattern::from("GET /health"), Pattern::contains("internal")]);
+    /// # let (client, sent) = taskspan::test::client(options.traces_sample_rate(1.0));
+    /// # for name in ["GET /health", "POST /internal/gc", "GET /healthcare"] {
+    /// #     async {}.in_transaction("http.server", name).with_client(&client).await;
+    /// # }
+    /// # assert_eq!(sent.tree(), "http.server GET /healthcare (ok)\n");
+    /// # }
     /// ```
     pub fn ignore_transactions(
         mut self,
@@ -129,12 +138,13 @@ impl Options {
         self
     }
 
-    /// Leaves out spans that match one of these rules.
+    /// Drops spans that match one of these rules.
     ///
-    /// None by default; what was set before is replaced. What was below such a span moves up to
-    /// the next one above. Where the root of a transaction matches, all of it is dropped. The
-    /// rules see what the spans have after the event processors. Spans are counted as `ignored`,
-    /// which is the protocol's word, as is all else here.
+    /// A text has to be the whole name; for more, give a [`SpanRule`], a [`Pattern`] or a regular
+    /// expression. None by default; what was set before is replaced. The children of such a span
+    /// move up to its parent. If the root matches, the whole transaction is dropped. The rules see
+    /// spans as they are after the event processors. What they drop is counted as `ignored`, as the
+    /// protocol has it.
     ///
     /// ```
     /// use taskspan::Options;
@@ -147,11 +157,11 @@ impl Options {
         self
     }
 
-    /// Drops transactions whose root says that the answer had one of these status codes.
+    /// Drops transactions whose HTTP response status is in one of these ranges.
     ///
-    /// None by default; what was set before is replaced. It is the number under
-    /// `http.response.status_code` in the data of the root that counts, when the transaction has
-    /// ended. They are counted as `event_processor`, as the protocol has it.
+    /// None by default; what was set before is replaced. The status is the number under
+    /// `http.response.status_code` in the data of the root when the transaction ends. Such
+    /// transactions are counted as `event_processor`, as the protocol has it.
     ///
     /// ```
     /// use taskspan::Options;
@@ -167,14 +177,13 @@ impl Options {
         self
     }
 
-    /// Leaves out spans that took less time than this.
+    /// Drops spans below this duration that ended as `ok`.
     ///
-    /// Zero by default, which leaves out none. A span stays, however short, if it is a root, if
-    /// it did not end as `ok`, or if there is a span below it that stays. Those that are left out
-    /// are counted as `ignored`.
+    /// Zero by default, which drops none. A span is kept, however short, if it is a root, did not
+    /// end as `ok`, or has a descendant that is kept. Dropped spans are counted as `ignored`.
     ///
     /// They do not take the place of others: with this option up to ten times
-    /// [`max_spans`](Self::max_spans) are recorded, and the limit holds for what is left of them.
+    /// [`max_spans`](Self::max_spans) are recorded, and the limit applies to those that are kept.
     pub fn min_span_duration(mut self, duration: Duration) -> Self {
         self.filters.min_span_duration = duration;
         self

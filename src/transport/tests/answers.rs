@@ -6,7 +6,7 @@ use DiscardReason::{NetworkError, RateLimitBackoff, SendError};
 
 use super::server::{Act, OK};
 use super::*;
-use crate::http::Compression;
+use crate::http::{Compression, Proxy};
 
 #[tokio::test]
 async fn an_accepted_envelope_arrives_as_the_protocol_says() {
@@ -199,4 +199,67 @@ async fn a_server_that_never_speaks_tls_does_no_harm() {
     assert_eq!(report.transactions.accepted, 0);
     assert_sums(&report.transactions);
     assert!(server.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_timeout_without_end_is_one() {
+    let server = Server::start(|_| OK);
+    for timeout in [Duration::MAX, Duration::from_secs(u64::MAX / 2)] {
+        let mut config = config(&server);
+        config.http.request_timeout = timeout;
+        let transport = Transport::new(config, &Handle::current());
+        transport.submit(fake(1));
+        assert_report(&transport.flush(LONG).await, 1, &[], 0);
+        assert_report(&transport.close(Duration::MAX).await, 1, &[], 0);
+    }
+}
+
+/// As long as nothing was sent, nothing is lost, whatever it is that keeps a connection from being made.
+#[tokio::test]
+async fn a_handshake_or_a_proxy_that_stalls_is_waited_for() {
+    // The system takes connections for it, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    for through_proxy in [false, true] {
+        let endpoint = match through_proxy {
+            true => "https://sentry.invalid/api/42/envelope/".to_owned(),
+            false => format!("https://{address}/api/42/envelope/"),
+        };
+        let mut config = Config::new(endpoint.parse().unwrap(), HeaderValue::from_static("k"));
+        config.http.request_timeout = Duration::from_millis(20);
+        config.http.proxy = match through_proxy {
+            true => Proxy::parse(&format!("http://{address}")),
+            false => None,
+        };
+        let transport = Transport::new(config, &Handle::current());
+        for number in 0..20 {
+            transport.submit(fake(number));
+        }
+        // Each flush has it tried again at once.
+        for _ in 0..20 {
+            let report = transport.flush(Duration::from_millis(30)).await;
+            assert_report(&report, 0, &[], 20);
+        }
+    }
+}
+
+#[tokio::test]
+async fn provisional_answers_without_end_are_cut_off() {
+    use std::io::Write;
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n".repeat(20);
+            std::thread::spawn(move || while stream.write_all(&hints).is_ok() {});
+        }
+    });
+    let endpoint = format!("http://{address}/api/42/envelope/");
+    let config = Config::new(endpoint.parse().unwrap(), HeaderValue::from_static("k"));
+    let transport = Transport::new(config, &Handle::current());
+    transport.submit(fake(1));
+    let report = transport.close(LONG).await;
+    assert_report(&report, 0, &[(NetworkError, 1)], 0);
 }

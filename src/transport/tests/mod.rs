@@ -2,9 +2,11 @@
 
 mod answers;
 mod building;
+mod channel;
 mod lifecycle;
 mod losses;
 mod server;
+mod settling;
 mod spotlight;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,302 @@
+//! The way to one destination: what is on it, what waits for it, and what the server said.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::accounts::Accounts;
+use super::config::Config;
+use super::discards::Unsent;
+use super::job::Job;
+use super::pace::Pace;
+use super::reporting::Reporting;
+use super::retry::{MAX_AGE, MAX_TRIES};
+use super::spotlight::Sidecar;
+use super::upload::{Encoded, Finished, Upload, make_client, upload, upload_large};
+use super::writers::Writers;
+use crate::diagnostics::{self, Topic};
+use crate::export::RateLimits;
+use crate::http::{Compressor, Failure, HttpClient, HttpConfig};
+use crate::protocol::{Category, DiscardReason};
+
+/// One destination, with its limits, its pace, its uploads and its client reports.
+///
+/// It outlives the worker that drives it.
+pub(super) struct Route {
+    http: HttpConfig,
+    /// `None` while it is [parked](Self::park), or if it could not be made, so that nothing can be sent.
+    client: Option<HttpClient>,
+    compressor: Compressor,
+    limits: RateLimits,
+    pace: Pace,
+    /// All that is being written or sent.
+    uploads: FuturesUnordered<Upload>,
+    /// What was built late, or failed and is tried again, by the time of the next try and its number.
+    waiting: BTreeMap<(Instant, u64), Job>,
+    reporting: Reporting,
+    /// Whether the server is told of losses.
+    sends_reports: bool,
+    /// Who gets a copy of every client report.
+    sidecar: Option<Arc<Sidecar>>,
+    accounts: Arc<Accounts>,
+    /// Whether nobody waits any more.
+    abandoned: bool,
+}
+
+impl Route {
+    pub(super) fn new(config: &Config, accounts: &Arc<Accounts>) -> Self {
+        let now = Instant::now();
+        Self {
+            http: config.http.clone(),
+            client: None,
+            compressor: Compressor::new(config.http.compression),
+            limits: RateLimits::default(),
+            pace: Pace::new(config.max_uploads, now),
+            uploads: FuturesUnordered::new(),
+            waiting: BTreeMap::new(),
+            reporting: Reporting::new(now),
+            sends_reports: config.send_client_reports,
+            sidecar: config.sidecar.clone(),
+            accounts: Arc::clone(accounts),
+            abandoned: false,
+        }
+    }
+
+    /// Makes the client, whose connections live on the current runtime.
+    pub(super) async fn open(&mut self) {
+        self.client = make_client(self.http.clone()).await;
+        self.pace.resume();
+        self.reporting.resume(Instant::now());
+    }
+
+    /// Lets go of all that lives on the current runtime. Every job goes back to where it came from.
+    pub(super) fn park(&mut self) {
+        self.uploads.clear();
+        self.waiting.clear();
+        self.client = None;
+    }
+
+    /// Somebody waits: nothing waits for another try any more.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.pace.hurry(now);
+        for ((_, number), job) in mem::take(&mut self.waiting) {
+            self.waiting.insert((now, number), job);
+        }
+    }
+
+    /// Nobody waits any more: there are no pauses, and one last try.
+    pub(super) fn abandon(&mut self) {
+        self.abandoned = true;
+        self.pace.abandon();
+    }
+
+    /// Whether one more job may start to be sent, as far as those under way are concerned.
+    pub(super) fn has_slot(&self) -> bool {
+        self.pace.has_slot(self.uploads.len())
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.uploads.len()
+    }
+
+    /// When the server is tried next, if that is not yet.
+    pub(super) fn starts_at(&self, now: Instant) -> Option<Instant> {
+        self.pace.probe_at(now)
+    }
+
+    /// When something that waits here is to be tried.
+    pub(super) fn first_due(&self) -> Option<Instant> {
+        let ((due, _), _) = self.waiting.first_key_value()?;
+        Some(*due)
+    }
+
+    /// Takes what is to be tried now.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Job> {
+        self.first_due().filter(|due| *due <= now)?;
+        self.waiting.pop_first().map(|(_, job)| job)
+    }
+
+    /// Has a job wait until then.
+    pub(super) fn hold(&mut self, job: Job, until: Instant) {
+        self.waiting.insert((until, job.ticket.number), job);
+    }
+
+    /// Why nothing of this category can be sent now, if it can't.
+    pub(super) fn refusal(&self, category: Category, now: Instant) -> Option<DiscardReason> {
+        if self.pace.has_given_up() {
+            Some(DiscardReason::NetworkError)
+        } else if self.limits.is_limited(category, now) {
+            Some(DiscardReason::RateLimitBackoff)
+        } else if self.client.is_none() {
+            Some(DiscardReason::InternalSdkError)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the server wants to be sent less now.
+    pub(super) fn is_limited(&self, now: Instant) -> bool {
+        self.limits.is_any_active(now)
+    }
+
+    /// Starts to send a job that is built.
+    pub(super) fn start(&mut self, mut job: Job, writers: &Writers, now: Instant) {
+        let Some(client) = self.client.clone() else {
+            return job.discard(DiscardReason::InternalSdkError);
+        };
+        self.pace.started(self.uploads.len(), now);
+        job.ticket.first_try.get_or_insert(now);
+        let unsent = match self.reporting.may_attach(now) {
+            true => self.take_losses(now),
+            false => None,
+        };
+        if job.takes_long() {
+            let compression = self.http.compression;
+            let upload = upload_large(client, job, unsent, compression, writers.clone());
+            self.uploads.push(Box::pin(upload));
+        } else if let Some(encoded) = Encoded::new(job, unsent, &mut self.compressor) {
+            self.uploads.push(Box::pin(upload(client, encoded)));
+        }
+    }
+
+    /// An upload that came to an end, whenever there is one.
+    pub(super) fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<Finished> {
+        match self.uploads.poll_next_unpin(context) {
+            Poll::Ready(Some(finished)) => Poll::Ready(finished),
+            // Without any there will be none.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Counts what came of an upload, or has it tried again.
+    pub(super) fn finish(&mut self, finished: Finished, now: Instant) {
+        if finished.report {
+            self.reporting.set_under_way(false);
+        }
+        match finished.answer {
+            Some(Ok(reply)) => {
+                self.pace.answered(now);
+                self.limits.update(reply.status, &reply.headers, now);
+                if let Some(unsent) = finished.unsent
+                    && is_read(reply.status)
+                {
+                    unsent.sent();
+                }
+                if let Some(job) = finished.job {
+                    settle(job, reply.status);
+                }
+            }
+            Some(Err(failure)) => {
+                if let Some(job) = finished.job {
+                    self.retry(job, failure, now);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Has a job wait for another try, or gives it up.
+    fn retry(&mut self, mut job: Job, failure: Failure, now: Instant) {
+        if failure != Failure::Connect {
+            job.ticket.tries += 1;
+        } else if job.ticket.tries == 0 {
+            // Nothing was sent yet, so it may take as long as it wants.
+            job.ticket.first_try = None;
+        }
+        let tries = job.ticket.tries;
+        let first_try = job.ticket.first_try.unwrap_or(now);
+        let due = self.pace.failed(failure, tries, now);
+        let keep = tries < MAX_TRIES
+            && now.duration_since(first_try) < MAX_AGE
+            && (due == now || !self.abandoned)
+            && !self.accounts.room.is_full();
+        if keep {
+            job.measure();
+            self.hold(job, due);
+        } else {
+            job.discard(DiscardReason::NetworkError);
+        }
+    }
+
+    /// When losses are sent alone.
+    pub(super) fn reports_at(&self) -> Instant {
+        self.reporting.alone_from()
+    }
+
+    /// Whether losses are being sent alone.
+    pub(super) fn is_reporting(&self) -> bool {
+        self.reporting.is_under_way()
+    }
+
+    /// Sends losses alone, if it is time or somebody waits for it.
+    pub(super) fn report(&mut self, waited_for: bool, now: Instant) {
+        if self.reporting.is_due(waited_for, now) {
+            self.start_report(now);
+        }
+    }
+
+    /// Sends the last losses of this worker, once. Returns whether there are any.
+    pub(super) fn say_goodbye(&mut self, now: Instant) -> bool {
+        self.reporting.say_goodbye() && self.start_report(now)
+    }
+
+    /// Starts to send losses alone. Returns whether there are any and they may be sent.
+    fn start_report(&mut self, now: Instant) -> bool {
+        if self.limits.limits_everything(now) {
+            return false;
+        }
+        let Some(client) = self.client.clone() else {
+            return false;
+        };
+        let encoded = self
+            .take_losses(now)
+            .and_then(|unsent| Encoded::of_unsent(unsent, &mut self.compressor));
+        let Some(encoded) = encoded else {
+            return false;
+        };
+        self.uploads.push(Box::pin(upload(client, encoded)));
+        self.reporting.set_under_way(true);
+        true
+    }
+
+    fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
+        if !self.sends_reports {
+            return None;
+        }
+        let unsent = self.accounts.take_unsent()?;
+        self.reporting.taken(now);
+        if let Some(sidecar) = &self.sidecar {
+            sidecar.copy_report(unsent.report().clone());
+        }
+        Some(unsent)
+    }
+}
+
+/// Whether a server that answers so has read the client report in the envelope.
+fn is_read(status: StatusCode) -> bool {
+    // With 429 it takes out of an envelope what there is a limit for, and reads the rest.
+    status.is_success() || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// Counts a job by the status of the answer.
+fn settle(job: Job, status: StatusCode) {
+    if status.is_success() {
+        job.accept();
+    } else if status == StatusCode::TOO_MANY_REQUESTS {
+        // The server counts these itself.
+        job.discard_unreported(DiscardReason::RateLimitBackoff);
+    } else {
+        let code = usize::from(status.as_u16());
+        diagnostics::once_with(&REFUSED[code.min(REFUSED.len() - 1)], &status);
+        job.discard(DiscardReason::SendError);
+    }
+}
+
+/// One for each status, as each has another reason. Those that nobody knows share the last.
+static REFUSED: [Topic; 600] = [const { Topic::new("the server refuses what it is sent") }; 600];
