@@ -282,7 +282,7 @@ async fn arguments_are_told_only_if_that_is_wanted() {
         "/bin/sh",
         "-c",
         "cat >&2; exit $MARKER",
-        secret,
+        "password=[Filtered]",
         format!("{}…", &long[..200])
     ]);
     assert_eq!(args, expected);

@@ -258,7 +258,7 @@ impl Client {
     }
 
     /// Whether integrations may send personal data.
-    #[cfg(any(feature = "_http-server", feature = "process"))]
+    #[cfg(any(feature = "process", feature = "tracing"))]
     pub(crate) fn sends_default_pii(&self) -> bool {
         self.settings().pii
     }

@@ -9,7 +9,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "tracing"))]
 use crate::client::Client;
 #[cfg(feature = "_call-sites")]
 use crate::clock::{self, Ticks};
@@ -161,7 +161,7 @@ impl Span {
 
     /// Sets the name of a transaction and what it is made of, unless that is something else than it
     /// was since.
-    #[cfg(feature = "actix-web")]
+    #[cfg(feature = "_http-server")]
     pub(crate) fn rename_from(
         &self,
         was: TransactionSource,
