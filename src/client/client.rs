@@ -130,6 +130,12 @@ impl Client {
         self.has_spotlight() || !matches!(self.inner.delivery, Delivery::Disabled)
     }
 
+    /// Whether both are handles to one client.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Whether everything is recorded for Spotlight.
     pub(crate) fn has_spotlight(&self) -> bool {
         self.inner.sidecar.is_some()

@@ -2,19 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::scope::{Scope, ScopeData};
 
 impl Scope {
     /// Takes over what somebody else has changed since `before`, except for what was changed here too.
     pub(crate) fn merge(&mut self, before: &Self, other: &Self) {
-        let same = match (&before.data, &other.data) {
-            (Some(before), Some(other)) => Arc::ptr_eq(before, other),
-            (None, None) => true,
-            _ => false,
-        };
-        if same {
+        if before.is_same(other) {
             return;
         }
         let nothing = ScopeData::default();

@@ -51,6 +51,12 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
+    /// Whether both share what they hold, or hold nothing.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.isolation.is_same(&other.isolation) && self.current.is_same(&other.current)
+    }
+
     /// Puts what is known on a transaction: the narrower the scope, the more it counts.
     pub(crate) fn apply_to(&self, global: &Scope, transaction: &mut Transaction, tags: &mut Tags) {
         for scope in [global, &self.isolation, &self.current] {
@@ -73,6 +79,16 @@ impl Scopes {
 }
 
 impl Scope {
+    /// Whether both share what they hold, or hold nothing.
+    #[inline]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.data, &other.data) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// Sets a tag, a short value to search by.
     ///
     /// Servers take keys of up to 200 characters out of `a-zA-Z0-9_.:-` and
