@@ -17,7 +17,7 @@ use crate::options::{Options, OptionsError, default_contexts};
 use crate::propagation::{IncomingTrace, Policy, PropagationContext};
 use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
 use crate::record::{BufferPool, SPAN_LIMIT};
-use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
+use crate::transport::{self, Config, DeliveryReport, Payload, Sidecar, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -97,7 +97,13 @@ impl Client {
         if options.dsn.is_some() && !samples {
             diagnostics::once(&NO_SAMPLE_RATE);
         }
-        let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
+        let runtime = || {
+            let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
+            match transport::missing() {
+                None => Ok(runtime),
+                Some(method) => Err(InitError::RuntimeLacks(method)),
+            }
+        };
         let sidecar = match options.spotlight_url()? {
             None => None,
             Some(url) => Some(Arc::new(Sidecar::new(url, &runtime()?))),
