@@ -18,7 +18,7 @@ use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
 use crate::record::{Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
-use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
+use crate::transport::{self, Config, DeliveryReport, Payload, Sidecar, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -79,7 +79,13 @@ impl Client {
             // Without debug mode too: it looks as if all were well.
             diagnostics::once_in_any_case(&NO_SAMPLE_RATE, None);
         }
-        let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
+        let runtime = || {
+            let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
+            match transport::missing() {
+                None => Ok(runtime),
+                Some(method) => Err(InitError::RuntimeLacks(method)),
+            }
+        };
         let sidecar = match options.spotlight_url()? {
             None => None,
             Some(url) => Some(Arc::new(Sidecar::new(url, &runtime()?))),

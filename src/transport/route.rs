@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::StatusCode;
 use tokio::time::Instant;
 
 use super::accounts::Accounts;
 use super::config::Config;
+use super::destination::Destination;
 use super::discards::Unsent;
 use super::job::Job;
 use super::pace::Pace;
@@ -20,7 +20,6 @@ use super::retry::{MAX_AGE, MAX_TRIES};
 use super::spotlight::Sidecar;
 use super::upload::{Encoded, Finished, Upload, make_client, upload, upload_large};
 use super::writers::Writers;
-use crate::diagnostics::{self, Topic};
 use crate::export::RateLimits;
 use crate::http::{Compressor, Failure, HttpClient, HttpConfig};
 use crate::protocol::{Category, DiscardReason};
@@ -29,6 +28,7 @@ use crate::protocol::{Category, DiscardReason};
 ///
 /// It outlives the worker that drives it.
 pub(super) struct Route {
+    destination: Destination,
     http: HttpConfig,
     /// `None` while it is [parked](Self::park), or if it could not be made, so that nothing can be sent.
     client: Option<HttpClient>,
@@ -40,8 +40,6 @@ pub(super) struct Route {
     /// What was built late, or failed and is tried again, by the time of the next try and its number.
     waiting: BTreeMap<(Instant, u64), Job>,
     reporting: Reporting,
-    /// Whether the server is told of losses.
-    sends_reports: bool,
     /// Who gets a copy of every client report.
     sidecar: Option<Arc<Sidecar>>,
     accounts: Arc<Accounts>,
@@ -53,6 +51,7 @@ impl Route {
     pub(super) fn new(config: &Config, accounts: &Arc<Accounts>) -> Self {
         let now = Instant::now();
         Self {
+            destination: Destination::of(config),
             http: config.http.clone(),
             client: None,
             compressor: Compressor::new(config.http.compression),
@@ -61,7 +60,6 @@ impl Route {
             uploads: FuturesUnordered::new(),
             waiting: BTreeMap::new(),
             reporting: Reporting::new(now),
-            sends_reports: config.send_client_reports,
             sidecar: config.sidecar.clone(),
             accounts: Arc::clone(accounts),
             abandoned: false,
@@ -182,14 +180,17 @@ impl Route {
         match finished.answer {
             Some(Ok(reply)) => {
                 self.pace.answered(now);
-                self.limits.update(reply.status, &reply.headers, now);
+                let verdict = self.destination.read(&reply, &mut self.limits, now);
                 if let Some(unsent) = finished.unsent
-                    && is_read(reply.status)
+                    && verdict.report_read
                 {
                     unsent.sent();
                 }
-                if let Some(job) = finished.job {
-                    settle(job, reply.status);
+                let Some(job) = finished.job else { return };
+                match verdict.outcome {
+                    Ok(()) => job.accept(),
+                    Err(refusal) if refusal.counted => job.discard_unreported(refusal.reason),
+                    Err(refusal) => job.discard(refusal.reason),
                 }
             }
             Some(Err(failure)) => {
@@ -266,7 +267,7 @@ impl Route {
     }
 
     fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
-        if !self.sends_reports {
+        if !self.destination.sends_reports() {
             return None;
         }
         let unsent = self.accounts.take_unsent()?;
@@ -277,26 +278,3 @@ impl Route {
         Some(unsent)
     }
 }
-
-/// Whether a server that answers so has read the client report in the envelope.
-fn is_read(status: StatusCode) -> bool {
-    // With 429 it takes out of an envelope what there is a limit for, and reads the rest.
-    status.is_success() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// Counts a job by the status of the answer.
-fn settle(job: Job, status: StatusCode) {
-    if status.is_success() {
-        job.accept();
-    } else if status == StatusCode::TOO_MANY_REQUESTS {
-        // The server counts these itself.
-        job.discard_unreported(DiscardReason::RateLimitBackoff);
-    } else {
-        let code = usize::from(status.as_u16());
-        diagnostics::once_with(&REFUSED[code.min(REFUSED.len() - 1)], &status);
-        job.discard(DiscardReason::SendError);
-    }
-}
-
-/// One for each status, as each has another reason. Those that nobody knows share the last.
-static REFUSED: [Topic; 600] = [const { Topic::new("the server refuses what it is sent") }; 600];

@@ -59,7 +59,7 @@ struct Running {
 
 /// Something that the worker waits for.
 enum Event {
-    Finished(Finished),
+    Finished(Box<Finished>),
     Built(Option<Job>),
     Told(Message),
     /// There may be something to do.
@@ -137,7 +137,7 @@ impl Worker {
             }
             let pause = (!started).then(|| self.pause(now));
             match self.next_event(pause).await {
-                Event::Finished(finished) => self.route.finish(finished, Instant::now()),
+                Event::Finished(finished) => self.route.finish(*finished, Instant::now()),
                 Event::Built(Some(job)) => self.route.hold(job, Instant::now()),
                 Event::Told(message) => self.hear(message, Instant::now()),
                 Event::Built(None) | Event::Woken => {}
@@ -322,7 +322,7 @@ impl Worker {
             let polled = route.poll_finished(context);
             share.add(begin.elapsed());
             if let Poll::Ready(finished) = polled {
-                return Poll::Ready(Event::Finished(finished));
+                return Poll::Ready(Event::Finished(Box::new(finished)));
             }
             if let Poll::Ready(Some(built)) = building.poll_next_unpin(context) {
                 return Poll::Ready(Event::Built(built));

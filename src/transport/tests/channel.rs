@@ -159,6 +159,7 @@ async fn what_eight_threads_submit_at_once_is_all_there() {
 /// Run it in release mode: `cargo test --release --lib eight_threads_cost -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, for a machine that does nothing else"]
+#[expect(clippy::print_stderr, reason = "a measurement shows what it has found")]
 fn eight_threads_cost_hardly_more_than_one() {
     const ALL: u64 = 1_600_000;
     let server = Server::start(|_| OK);
@@ -186,10 +187,10 @@ fn eight_threads_cost_hardly_more_than_one() {
     let mut ratios = Vec::new();
     for _ in 0..7 {
         let (one, eight) = (round(1), round(8));
-        println!("one thread {one:.0} ns, eight {eight:.0} ns an item");
+        eprintln!("one thread {one:.0} ns, eight {eight:.0} ns an item");
         ratios.push(eight / one);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("the median ratio is {:.2}", ratios[3]);
+    eprintln!("the median ratio is {:.2}", ratios[3]);
     assert!(ratios[3] < 1.3, "{ratios:?}");
 }
