@@ -139,7 +139,6 @@ fn chunks(chunks: Vec<Result<&'static str, io::Error>>) -> HttpResponse {
 
 #[tokio::test]
 async fn transactions_are_named_by_their_routes() {
-    let (route, url) = (TransactionSource::Route, TransactionSource::Url);
     let (server, sent) = start(options(), |routes: &mut ServiceConfig| {
         let parts = web::scope("/parts")
             .route("", web::get().to(ok))
@@ -157,32 +156,53 @@ async fn transactions_are_named_by_their_routes() {
             .route("/items/export", web::post().to(ok));
     });
     let table = [
-        ("GET", "/", "GET /", route),
-        ("GET", "/items/7?page=2", "GET /items/{id}", route),
+        ("GET", "/", "GET /"),
+        ("GET", "/items/7?page=2", "GET /items/{id}"),
         // No method of the resource.
-        ("POST", "/items/7", "POST /items/{id}", route),
-        ("GET", "/shops/3/parts", "GET /shops/{shop}/parts", route),
-        (
-            "GET",
-            "/shops/3/parts/4",
-            "GET /shops/{shop}/parts/{part}",
-            route,
-        ),
-        ("GET", "/shops/3/none", "GET /shops/3/none", url),
-        ("GET", "/files/a/b", "GET /files/{path:.*}", route),
-        ("PUT", "/none/7?x", "PUT /none/7", url),
+        ("POST", "/items/7", "POST /items/{id}"),
+        ("GET", "/shops/3/parts", "GET /shops/{shop}/parts"),
+        ("GET", "/shops/3/parts/4", "GET /shops/{shop}/parts/{part}"),
+        ("GET", "/shops/3/none", "GET /{*path}"),
+        ("GET", "/files/a/b", "GET /files/{path:.*}"),
+        ("PUT", "/none/7?x", "PUT /{*path}"),
+        ("A.B", "/items/7", "HTTP /items/{id}"),
     ];
-    for (method, path, name, source) in table {
+    for (method, path, name) in table {
         let transaction = one(&server, &sent, method, path).await;
         assert_eq!(transaction.name, name);
-        assert_eq!(transaction.info.source, source, "{name}");
+        assert_eq!(transaction.info.source, TransactionSource::Route, "{name}");
         assert_eq!(transaction.contexts.trace.op, "http.server");
         assert_eq!(transaction.contexts.trace.origin, "auto.http.actix_web");
-        let expected = match source {
-            TransactionSource::Route => json!(name.split_once(' ').unwrap().1),
-            _ => Value::Null,
+        let route = name.split_once(' ').unwrap().1;
+        let expected = match route {
+            "/{*path}" => Value::Null,
+            route => json!(route),
         };
         assert_eq!(data(&transaction, "http.route"), expected);
+    }
+}
+
+/// Work is given up with a body only if some was left.
+#[tokio::test]
+async fn a_response_that_a_test_drops_ends_by_its_status_code_if_it_was_whole() {
+    let (client, sent) = taskspan::test::client(options());
+    let app = App::new()
+        .route("/text", web::get().to(async || "a body"))
+        .route(
+            "/none",
+            web::get().to(async || HttpResponse::NotFound().body("no")),
+        )
+        .route("/parts", web::get().to(async || chunks(vec![Ok("a")])))
+        .wrap(ServerMiddleware::new().with_client(&client));
+    let app = actix_web::test::init_service(app).await;
+    for (path, expected) in [
+        ("/text", "ok"),
+        ("/none", "not_found"),
+        ("/parts", "cancelled"),
+    ] {
+        let request = actix_web::test::TestRequest::with_uri(path).to_request();
+        drop(actix_web::test::call_service(&app, request).await);
+        assert_eq!(status(&sent.take()[0]), expected, "{path}");
     }
 }
 

@@ -66,8 +66,8 @@ impl RequestBody {
         let whole = seen.bytes > 0 && seen.bytes == seen.kept.len() as u64;
         let text = std::str::from_utf8(&seen.kept).ok().filter(|_| whole);
         let told = text.and_then(|text| match seen.is_json {
-            true => privacy::json_without_secrets(text),
-            false => Some(privacy::without_secrets(text).into_owned()),
+            true => privacy::json(text),
+            false => Some(privacy::query(text).into_owned()),
         });
         if let Some(told) = told {
             root.set_data("http.request.body.data", told);

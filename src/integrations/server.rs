@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::client::Client;
+use crate::privacy::{self, known_method};
 use crate::protocol::SpanStatus;
 use crate::record::RequestWriter;
 use crate::span::{Arrival, OpenScope, Span, TransactionBuilder, current_transaction};
@@ -23,6 +24,8 @@ struct Recorded {
     /// When the head of the response was there.
     responded: Option<Instant>,
     body_bytes: u64,
+    /// How many bytes the response says that its body has.
+    announced: Option<u64>,
     /// How it ends unless it is given up, or the program says otherwise.
     status: SpanStatus,
     /// What is known only in the end.
@@ -49,6 +52,7 @@ impl Exchange {
                 started: Instant::now(),
                 responded: None,
                 body_bytes: 0,
+                announced: None,
                 status: SpanStatus::Ok,
                 describe: None,
             })
@@ -80,6 +84,19 @@ impl Exchange {
             Some(status) => self.scope.end_as(status),
             None => self.scope.end(),
         }
+    }
+
+    /// Drops a body that is no longer asked for.
+    ///
+    /// That gives up nothing if all announced bytes have left, since servers of HTTP/1.1 ask for no
+    /// more then, or if the body was `whole` in memory and nobody has begun to read it.
+    pub(super) fn drop_body(&mut self, whole: bool, drop_body: impl FnOnce()) {
+        let is_complete = whole || self.recorded.as_ref().is_some_and(Recorded::is_sent);
+        if !is_complete || std::thread::panicking() {
+            return self.cancel(drop_body);
+        }
+        self.scope.run(drop_body);
+        self.finish();
     }
 
     /// The head of the response is there.
@@ -128,6 +145,13 @@ impl Exchange {
         self.describe(|root| root.set_data(UPGRADE, protocol.unwrap_or("unknown")));
     }
 
+    /// The response's body has so many bytes, if it says so.
+    pub(super) fn announce(&mut self, bytes: Option<u64>) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.announced = bytes;
+        }
+    }
+
     /// So many bytes of the response's body have left.
     pub(super) fn add_body_bytes(&mut self, bytes: u64) {
         if let Some(recorded) = &mut self.recorded {
@@ -157,6 +181,11 @@ impl Exchange {
 }
 
 impl Recorded {
+    /// Whether all bytes have left that were announced.
+    fn is_sent(&self) -> bool {
+        self.announced.is_some_and(|bytes| self.body_bytes >= bytes)
+    }
+
     /// Notes what has become of the bodies of request and response.
     fn note_bodies(&mut self) {
         if let Some(describe) = self.describe.take() {
@@ -171,13 +200,31 @@ impl Recorded {
 }
 
 /// The name of the transaction of a request.
+///
+/// Methods that are not known have one name, as OpenTelemetry's conventions have it.
 pub(super) fn name(method: &str, path: &str) -> String {
+    let method = known_method(method).unwrap_or("HTTP");
+    let path = privacy::path(path);
     let mut name = String::with_capacity(method.len() + 1 + path.len());
     name.push_str(method);
     name.push(' ');
-    name.push_str(path);
+    name.push_str(&path);
     name
 }
+
+/// Whether a response to such a request has a body that is sent. If not, servers drop it unread.
+pub(super) fn sends_body(method: &str, status_code: u16) -> bool {
+    match status_code {
+        100..=199 | 204 | 304 => false,
+        200..=299 if method == "CONNECT" => false,
+        _ => method != "HEAD",
+    }
+}
+
+/// Stands for the path of requests that no route is known for.
+///
+/// Whoever sends requests chooses their paths, so that a scanner would make a name of each.
+pub(super) const ANY_PATH: &str = "/{*path}";
 
 const STATUS_CODE: &str = "http.response.status_code";
 const BODY_SIZE: &str = "http.response.body.size";

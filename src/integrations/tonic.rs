@@ -11,7 +11,8 @@ use crate::span::Span;
 /// status has left.
 ///
 /// Transactions have the operation `grpc.server` and are named by service and method, such as
-/// `shop.Carts/Add`. Their status is that of the call.
+/// `shop.Carts/Add`. Their status is that of the call. Calls of methods that the server does not
+/// have are named `/{*path}`, all of them.
 ///
 #[cfg_attr(not(doctest), doc = include_str!("examples/tonic_server.md"))]
 pub fn server_layer() -> ServerLayer {
@@ -54,7 +55,13 @@ fn note_status(span: &Span, headers: &HeaderMap) -> Option<SpanStatus> {
     let code = code.and_then(|code| code.parse().ok());
     let status = code.and_then(SpanStatus::from_grpc);
     let status = status.unwrap_or(SpanStatus::Unknown);
-    span.set_data("rpc.response.status_code", status.as_str().to_uppercase());
+    let name = match status {
+        // The names that gRPC has for these are others.
+        SpanStatus::Unknown => "UNKNOWN".to_owned(),
+        SpanStatus::InternalError => "INTERNAL".to_owned(),
+        status => status.as_str().to_uppercase(),
+    };
+    span.set_data("rpc.response.status_code", name);
     Some(status)
 }
 
@@ -62,9 +69,14 @@ const GRPC: Dialect = Dialect {
     op: "grpc.server",
     origin: "auto.rpc.tonic",
     names_method: false,
-    route: |request| Some(method(request.uri.path())),
+    route: |request| Some(method(request.uri.path()).into()),
     describe: |root, request| describe(root, method(request.uri.path())),
     note_status,
+    // The answer of tonic itself to a call of what it does not know has no message.
+    is_unknown_place: |_, headers| {
+        let code = headers.get("grpc-status");
+        code.is_some_and(|code| code == "12") && !headers.contains_key("grpc-message")
+    },
     ..HTTP
 };
 

@@ -17,8 +17,8 @@ pub(crate) struct SentryTrace {
 impl SentryTrace {
     /// Reads a `sentry-trace` header. Of several with commas between them the last valid one counts.
     ///
-    /// The protocol allows to read more than it allows to write. What is not
-    /// exactly as it is to be written is no header to trust: it is ignored.
+    /// A dash at the end leaves the decision open, as Ruby and older Python write it. Any other
+    /// header that is not exactly as it is written here is ignored.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         text.split(',').rev().find_map(|text| {
             let mut parts = text.trim_matches([' ', '\t']).split('-');
@@ -26,7 +26,7 @@ impl SentryTrace {
                 trace_id: parts.next()?.parse().ok()?,
                 span_id: parts.next()?.parse().ok()?,
                 sampled: match parts.next() {
-                    None => None,
+                    None | Some("") => None,
                     Some("1") => Some(true),
                     Some("0") => Some(false),
                     Some(_) => return None,
@@ -111,7 +111,12 @@ mod tests {
             ("1".into(), None),
             ("0".into(), None),
             (format!("{TRACE}-{SPAN}-2"), None),
-            (format!("{TRACE}-{SPAN}-"), None),
+            (format!("{TRACE}-{SPAN}-"), header(None)),
+            (format!(" {TRACE}-{SPAN}-\t"), header(None)),
+            (format!("{TRACE}-{SPAN}--"), None),
+            (format!("{TRACE}-{SPAN}--1"), None),
+            (format!("{TRACE}-{SPAN}-1-"), None),
+            (format!("{TRACE}-{SPAN}-,{TRACE}-{SPAN}"), header(None)),
             (format!("{TRACE}-{SPAN}-1-1"), None),
             (format!("{}-{SPAN}-1", &TRACE[1..]), None),
             (format!("{TRACE}-{}-1", &SPAN[1..]), None),
@@ -185,7 +190,8 @@ mod tests {
         fn whatever_is_read_has_the_form_that_is_written(text in "[0-9a-f]{30,34}-[0-9a-f]{15,17}(-[01]?)?", garbage in "(?s).{0,80}") {
             for text in [text, garbage] {
                 if let Some(header) = SentryTrace::parse(&text) {
-                    prop_assert_eq!(header.to_string(), text.as_str());
+                    let text = text.trim_matches([' ', '\t']);
+                    prop_assert_eq!(header.to_string(), text.strip_suffix('-').unwrap_or(text));
                 }
                 SentryTrace::parse_traceparent(&text);
             }

@@ -19,6 +19,8 @@ pub(crate) use self::header::SentryTrace;
 pub(crate) use self::policy::Policy;
 #[cfg(feature = "_http-client")]
 pub(crate) use self::policy::host_of;
+#[cfg(any(feature = "_http-client", feature = "_http-server"))]
+pub(crate) use self::policy::without_brackets;
 pub(crate) use self::rand::SampleRand;
 
 pub use self::carrier::TraceCarrier;
@@ -28,5 +30,6 @@ pub use self::outgoing::OutgoingTrace;
 const SENTRY_TRACE: &str = "sentry-trace";
 const BAGGAGE: &str = "baggage";
 const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 pub(crate) const SENTRY_TRACE_VARIABLE: &str = "SENTRY_TRACE";
 pub(crate) const SENTRY_BAGGAGE: &str = "SENTRY_BAGGAGE";

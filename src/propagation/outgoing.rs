@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::carrier::TraceCarrier;
 use super::header::SentryTrace;
 use super::policy::Policy;
-use super::{BAGGAGE, SENTRY_BAGGAGE, SENTRY_TRACE, SENTRY_TRACE_VARIABLE, TRACEPARENT};
+use super::{
+    BAGGAGE, SENTRY_BAGGAGE, SENTRY_TRACE, SENTRY_TRACE_VARIABLE, TRACEPARENT, TRACESTATE,
+};
 use crate::protocol::DynamicSamplingContext;
-use crate::protocol::sampling_context::{MAX_BYTES, is_sentry_member};
+use crate::protocol::sampling_context::{MAX_BYTES, MAX_MEMBERS, is_sentry_member, rank};
 
 /// What another process is told of the trace that it takes part in.
 ///
@@ -82,10 +84,12 @@ impl OutgoingTrace {
 
     /// Puts the trace into the headers of a request or the metadata of a message.
     ///
-    /// What stands there of another trace is replaced. The members of others
-    /// in `baggage` stay as they are, and count towards the 8,192 bytes that a
-    /// `baggage` may have: what does not fit beside them is left out, the least
-    /// important first.
+    /// Headers of another trace are replaced. Third-party members of `baggage` stay as they are,
+    /// and count towards the 64 members and 8,192 bytes that a `baggage` may have: members of ours
+    /// that do not fit beside them are omitted, the least important first.
+    ///
+    /// A `traceparent` of another trace is replaced too, unless a `tracestate` is there: the two
+    /// belong together, so both stay.
     pub fn inject(&self, carrier: &mut (impl TraceCarrier + ?Sized)) {
         carrier.set(SENTRY_TRACE, &self.sentry_trace());
         if let Some(ours) = self.baggage() {
@@ -97,9 +101,22 @@ impl OutgoingTrace {
                 carrier.set(BAGGAGE, &merged);
             }
         }
-        if let Some(traceparent) = self.traceparent() {
-            carrier.set(TRACEPARENT, &traceparent);
+        if self.with_traceparent && !self.has_foreign_state(carrier) {
+            carrier.set(TRACEPARENT, &self.sentry_trace.to_traceparent());
         }
+    }
+
+    /// Whether a `tracestate` is there that would be read as part of this trace, and is not.
+    fn has_foreign_state(&self, carrier: &(impl TraceCarrier + ?Sized)) -> bool {
+        if carrier
+            .get(TRACESTATE)
+            .is_none_or(|state| state.trim().is_empty())
+        {
+            return false;
+        }
+        let theirs = carrier.get(TRACEPARENT);
+        let theirs = theirs.and_then(|text| SentryTrace::parse_traceparent(&text));
+        theirs.is_none_or(|theirs| theirs.trace_id != self.sentry_trace.trace_id)
     }
 
     /// The environment variables by which a child process continues the trace.
@@ -143,18 +160,31 @@ impl OutgoingTrace {
 
 /// Puts our members behind those of others. Sentry's among theirs are replaced.
 fn merge(theirs: &str, ours: &str) -> String {
-    let mut merged = String::with_capacity(theirs.len() + ours.len() + 1);
     let others = theirs.split(',').map(str::trim);
     let others = others.filter(|member| !member.is_empty() && !is_sentry_member(member));
-    let others = others.map(|member| (member, usize::MAX));
-    for (member, limit) in others.chain(ours.split(',').map(|member| (member, MAX_BYTES))) {
-        let comma = usize::from(!merged.is_empty());
-        if merged.len() + comma + member.len() > limit {
+    let mut merged = String::with_capacity(theirs.len() + ours.len() + 1);
+    let mut count = 0;
+    let push = |merged: &mut String, count: &mut usize, member: &str| {
+        merged.extend((*count > 0).then_some(','));
+        merged.push_str(member);
+        *count += 1;
+    };
+    for member in others {
+        push(&mut merged, &mut count, member);
+    }
+    let mut ours: Vec<_> = ours.split(',').collect();
+    let bytes = |members: &[&str]| members.iter().map(|member| member.len() + 1).sum::<usize>();
+    if count + ours.len() > MAX_MEMBERS || merged.len() + bytes(&ours) > MAX_BYTES {
+        // They come in the order in which their head has written them.
+        ours.sort_by_key(|member| rank(member));
+    }
+    for member in ours {
+        let comma = usize::from(count > 0);
+        if count == MAX_MEMBERS || merged.len() + comma + member.len() > MAX_BYTES {
             // What comes after it is less important, even if it is shorter.
             break;
         }
-        merged.extend((comma > 0).then_some(','));
-        merged.push_str(member);
+        push(&mut merged, &mut count, member);
     }
     merged
 }
@@ -222,6 +252,57 @@ mod tests {
         assert_eq!(merged, theirs, "the shorter one is less important");
         let theirs = format!("v={}", "x".repeat(MAX_BYTES));
         assert_eq!(merge(&theirs, "sentry-a=1"), theirs);
+    }
+
+    #[test]
+    fn there_are_at_most_64_members_and_the_important_ones_stay() {
+        let theirs: Vec<_> = (0..61).map(|n| format!("v{n}=1")).collect();
+        let theirs = theirs.join(",");
+        let ours = "sentry-x=1,sentry-environment=2,sentry-sample_rand=0.5,sentry-trace_id=3,\
+                    sentry-public_key=4";
+        let merged = merge(&theirs, ours);
+        let kept = "sentry-trace_id=3,sentry-public_key=4,sentry-sample_rand=0.5";
+        assert_eq!(merged, format!("{theirs},{kept}"));
+        let theirs = format!("{theirs},a=1,b=1,c=1,d=1");
+        assert_eq!(
+            merge(&theirs, ours),
+            theirs,
+            "those of others are not ours to drop"
+        );
+    }
+
+    #[test]
+    fn traceparent_and_tracestate_belong_to_one_trace() {
+        let theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let same = "00-3f0c2a9be41d4f7c9a60b1d2c3e4f506-00f067aa0ba902b7-01";
+        let ours = "00-3f0c2a9be41d4f7c9a60b1d2c3e4f506-b7e4a1930c5d2f68-01";
+        // traceparent and tracestate that are there, traceparent that is sent
+        let table = [
+            (None, None, Some(ours)),
+            (Some(theirs), None, Some(ours)),
+            (Some(theirs), Some(" "), Some(ours)),
+            (Some(theirs), Some("v=1"), Some(theirs)),
+            // A service in between that knows nothing of `sentry-trace`.
+            (Some(same), Some("v=1"), Some(ours)),
+            // Nothing can be said of a state without a trace.
+            (None, Some("v=1"), None),
+            (Some("broken"), Some("v=1"), Some("broken")),
+        ];
+        for (parent, state, expected) in table {
+            let mut carrier: BTreeMap<String, String> = BTreeMap::new();
+            for (name, value) in [("Traceparent", parent), ("Tracestate", state)] {
+                if let Some(value) = value {
+                    carrier.insert(name.into(), value.into());
+                }
+            }
+            let mut trace = trace("");
+            trace.with_traceparent = true;
+            trace.inject(&mut carrier);
+            let sent = TraceCarrier::get(&carrier, "traceparent");
+            assert_eq!(sent.as_deref(), expected, "{parent:?} {state:?}");
+            let state_sent = TraceCarrier::get(&carrier, "tracestate");
+            assert_eq!(state_sent.as_deref(), state);
+        }
     }
 
     #[test]

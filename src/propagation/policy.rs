@@ -79,6 +79,14 @@ pub(crate) fn host_of(url: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
+/// A host as attributes have it: the brackets of an IPv6 address belong to the URL.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inside.unwrap_or(host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

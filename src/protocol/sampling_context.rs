@@ -79,12 +79,17 @@ impl DynamicSamplingContext {
 
     /// Sets a member, in the place of the one that has the name.
     ///
-    /// It is left out if more would stand there than a header may have.
+    /// It is omitted if more would stand there than a header may have, unless less important
+    /// members can make room for it.
     pub(crate) fn insert(&mut self, name: &str, value: &str) {
-        let before = std::mem::take(&mut self.baggage);
+        let mut before = std::mem::take(&mut self.baggage);
+        let is_new = !members(&before).any(|(_, other, _)| is_named(other, name));
+        if is_new && rank_of(name) < IMPORTANT.len() {
+            make_room(&mut before, PREFIX.len() + name.len() + 3 * value.len() + 1);
+        }
         let mut found = false;
         for (member, other, _) in members(&before) {
-            if decode(other).is_some_and(|other| other == name) {
+            if is_named(other, name) {
                 found = true;
                 self.push(|baggage| write_member(baggage, name, value));
             } else {
@@ -103,7 +108,8 @@ impl DynamicSamplingContext {
             self.baggage.push(',');
         }
         write(&mut self.baggage);
-        if self.baggage.len() > MAX_BYTES {
+        let members = self.baggage.bytes().filter(|byte| *byte == b',').count() + 1;
+        if self.baggage.len() > MAX_BYTES || members > MAX_MEMBERS {
             self.baggage.truncate(before);
         }
     }
@@ -113,6 +119,37 @@ impl Serialize for DynamicSamplingContext {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
+}
+
+/// Drops members that nobody samples by, the last one first, until one more of this size fits.
+fn make_room(baggage: &mut String, size: usize) {
+    while !baggage.is_empty()
+        && (baggage.len() + 1 + size > MAX_BYTES || members(baggage).count() >= MAX_MEMBERS)
+    {
+        let kept: Vec<_> = baggage.split(',').collect();
+        let least = kept
+            .iter()
+            .rposition(|member| rank(member) >= IMPORTANT.len());
+        let Some(least) = least else { return };
+        let mut kept = kept;
+        kept.remove(least);
+        *baggage = kept.join(",");
+    }
+}
+
+/// How important a member of Sentry's is to those who read it: 0 is the most important.
+pub(crate) fn rank(member: &str) -> usize {
+    let name = member.trim().strip_prefix(PREFIX).unwrap_or(member);
+    rank_of(name.split('=').next().unwrap_or_default().trim())
+}
+
+fn rank_of(name: &str) -> usize {
+    let known = IMPORTANT.iter().position(|known| *known == name);
+    known.unwrap_or(IMPORTANT.len())
+}
+
+fn is_named(encoded: &str, name: &str) -> bool {
+    decode(encoded).is_some_and(|found| found == name)
 }
 
 /// Whether a member of a `baggage` header is one of Sentry's.
@@ -161,8 +198,17 @@ fn may_stand_in_baggage(byte: u8) -> bool {
 /// What the names of Sentry's members begin with.
 const PREFIX: &str = "sentry-";
 
+/// The members that services sample by, which no other may displace.
+const IMPORTANT: [&str; 5] = [
+    "trace_id",
+    "public_key",
+    "sample_rate",
+    "sample_rand",
+    "sampled",
+];
+
 /// Readers of `baggage` need to take no more members than these.
-const MAX_MEMBERS: usize = 64;
+pub(crate) const MAX_MEMBERS: usize = 64;
 
 /// Readers of `baggage` need to take no more bytes than these.
 pub(crate) const MAX_BYTES: usize = 8_192;
@@ -249,6 +295,36 @@ mod tests {
         let many: Vec<_> = (0..100).map(|n| format!("sentry-{n}=1")).collect();
         let context = DynamicSamplingContext::from_baggage(&many.join(","));
         assert_eq!(context.iter().count(), MAX_MEMBERS);
+    }
+
+    #[test]
+    fn what_services_sample_by_displaces_what_they_do_not() {
+        let many: Vec<_> = (0..MAX_MEMBERS - 1)
+            .map(|n| format!("sentry-{n}=1"))
+            .collect();
+        let many = format!("sentry-trace_id=1,{}", many.join(","));
+        let mut context = DynamicSamplingContext::from_baggage(&many);
+        context.insert("sample_rand", "0.5");
+        context.insert("another", "1");
+        assert_eq!(context.iter().count(), MAX_MEMBERS);
+        assert_eq!(context.get("sample_rand").as_deref(), Some("0.5"));
+        assert_eq!(context.get("trace_id").as_deref(), Some("1"));
+        assert_eq!((context.get("62"), context.get("another")), (None, None));
+        // One that is there is replaced, and displaces nothing.
+        context.insert("sample_rand", "0.25");
+        assert_eq!(context.iter().count(), MAX_MEMBERS);
+
+        let long = format!(
+            "sentry-trace_id=1,sentry-a=1,sentry-b={}",
+            "x".repeat(8_150)
+        );
+        let mut context = DynamicSamplingContext::from_baggage(&long);
+        assert_eq!(context.as_baggage(), long);
+        context.insert("sample_rand", "0.123456");
+        assert_eq!(
+            context.as_baggage(),
+            "sentry-trace_id=1,sentry-a=1,sentry-sample_rand=0.123456"
+        );
     }
 
     proptest! {

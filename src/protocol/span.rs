@@ -90,7 +90,8 @@ pub enum SpanStatus {
     Ok,
     /// It was given up by its caller. Spans of futures that are dropped early end so.
     Cancelled,
-    /// It failed for a reason that is not known.
+    /// It failed for a reason that is not known. It is sent as `unknown_error`, which every reader
+    /// takes; `unknown` is not.
     Unknown,
     /// It was called with arguments that cannot be right.
     InvalidArgument,
@@ -132,7 +133,7 @@ impl SpanStatus {
         match self {
             Self::Ok => "ok",
             Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
+            Self::Unknown => "unknown_error",
             Self::InvalidArgument => "invalid_argument",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::NotFound => "not_found",
@@ -188,6 +189,9 @@ impl FromStr for SpanStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "unknown" {
+            return Ok(Self::Unknown);
+        }
         ALL.into_iter()
             .find(|status| status.as_str() == text)
             .ok_or(UnknownStatus)
@@ -252,7 +256,7 @@ mod tests {
     #[test]
     fn http_codes_follow_the_practice_of_sdks() {
         let table = [
-            (99, "unknown"),
+            (99, "unknown_error"),
             (100, "ok"),
             (204, "ok"),
             (302, "ok"),
@@ -271,7 +275,7 @@ mod tests {
             (503, "unavailable"),
             (504, "deadline_exceeded"),
             (599, "internal_error"),
-            (600, "unknown"),
+            (600, "unknown_error"),
         ];
         for (code, name) in table {
             assert_eq!(SpanStatus::from_http(code).as_str(), name, "{code}");

@@ -9,6 +9,7 @@ use http::uri::Authority;
 use serde_json::Value;
 
 use crate::privacy;
+use crate::propagation::without_brackets;
 use crate::protocol::{Data, Request, Transaction};
 
 /// Writes down the head of a request.
@@ -92,27 +93,33 @@ impl RecordedRequest {
             route,
             client,
         ] = std::array::from_fn(|_| next());
-        let query = privacy::without_secrets(&query);
+        let query = privacy::query(&query);
         let headers: Vec<_> = std::iter::from_fn(|| Some((texts.next()?, texts.next()?))).collect();
         let header = |name: &str| {
             let mut headers = headers.iter().filter(|(found, _)| *found == name);
             headers.next().map(|(_, value)| value.as_ref())
         };
 
+        let known_method = privacy::known_method(&method);
+        let told_path = privacy::path(&path);
         let host = authority.rsplit('@').next().unwrap_or_default();
         let host = host.parse::<Authority>().ok();
         let agent = header("user-agent");
         let length = header("content-length").and_then(|length| length.parse::<u64>().ok());
         let known: [(&'static str, Option<Value>); 12] = [
-            ("http.request.method", text(&method)),
+            (
+                "http.request.method",
+                text(known_method.unwrap_or(privacy::OTHER_METHOD)),
+            ),
             ("http.route", text(&route)),
             ("http.request.body.size", length.map(Value::from)),
             ("url.scheme", text(&scheme)),
-            ("url.path", text(&path)),
+            ("url.path", text(&told_path).filter(|_| path != "*")),
             ("url.query", text(&query)),
             (
                 "server.address",
-                host.as_ref().and_then(|host| text(host.host())),
+                host.as_ref()
+                    .and_then(|host| text(without_brackets(host.host()))),
             ),
             (
                 "server.port",
@@ -120,7 +127,10 @@ impl RecordedRequest {
             ),
             ("network.protocol.name", Some("http".into())),
             ("network.protocol.version", text(&version)),
-            ("user_agent.original", agent.and_then(text)),
+            (
+                "user_agent.original",
+                agent.and_then(|agent| text(&privacy::text(agent))),
+            ),
             ("client.address", text(&client).filter(|_| personal)),
         ];
         for (key, value) in known {
@@ -131,16 +141,13 @@ impl RecordedRequest {
                 let _ = data.insert(key, &value);
             }
         }
-        let url = match &*authority {
-            "" => path.into_owned(),
-            _ => privacy::without_user(&format!("{scheme}://{authority}{path}")).into_owned(),
-        };
+        let url = privacy::request_url(&scheme, &authority, &path);
         let told = headers
             .iter()
             .map(|(name, value)| (name.as_ref(), value.as_ref()));
         transaction.request = Some(Request {
-            method: Some(method.into_owned()),
-            url: Some(url),
+            method: known_method.map(str::to_owned),
+            url: Some(url).filter(|url| !url.is_empty()),
             query_string: Some(query.into_owned()).filter(|query| !query.is_empty()),
             cookies: privacy::cookies(told.clone(), personal),
             headers: privacy::headers(told, personal),

@@ -98,6 +98,13 @@ impl Span {
         client.map_or(0, Client::max_request_body_size)
     }
 
+    /// Whether data that identifies people is sent.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn sends_default_pii(&self) -> bool {
+        let client = self.place.as_ref().map(|place| &place.trace.client);
+        client.is_some_and(Client::sends_default_pii)
+    }
+
     /// Records the place in the code that is waiting for this, if it began long enough ago.
     #[cfg(feature = "_call-sites")]
     pub(crate) fn record_slow_call_site(&self, began: Ticks) {

@@ -88,6 +88,7 @@ impl RequestHead for Head<'_> {
         let path = self.uri().path_and_query();
         let path = path.map_or("/", PathAndQuery::as_str);
         let authority = String::from_utf8_lossy(self.authority());
+        let path = if path == "*" { "" } else { path };
         Some(Cow::Owned(format!("{}://{authority}{path}", self.scheme())))
     }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::{Method, StatusCode, header};
 use pin_project::{pin_project, pinned_drop};
@@ -14,7 +14,7 @@ use pin_project::{pin_project, pinned_drop};
 use super::ServerBody;
 use super::head::Head;
 use crate::client::Client;
-use crate::integrations::server::{self, Exchange};
+use crate::integrations::server::{self, ANY_PATH, Exchange};
 use crate::poll::poll_and_drop;
 use crate::protocol::TransactionSource;
 use crate::span::{Arrival, transaction};
@@ -32,8 +32,8 @@ use crate::span::{Arrival, transaction};
 /// with [`h1_allow_half_closed(false)`](actix_web::HttpServer::h1_allow_half_closed). Others, and
 /// all over HTTP/2, let the handler go on.
 ///
-/// Transactions are named by the route, such as `GET /items/{id}`, or by the path of the URL if
-/// there is no route. The route is looked up by the path before the request is routed, so that
+/// Transactions are named by the route, such as `GET /items/{id}`, or `GET /{*path}` if there is no
+/// route: whoever sends requests chooses their paths. The route is looked up by the path before the request is routed, so that
 /// samplers know it, and services that the handler calls. Where guards choose between resources
 /// with the same path, or a middleware inside changes the path, this may be another route than the
 /// one that is taken. The name is put right when the head of the response is there, unless the
@@ -120,10 +120,10 @@ where
 impl<S> Server<S> {
     fn begin(&self, request: &ServiceRequest, route: Option<&str>) -> Exchange {
         let head = Head { request, route };
-        let path = route.unwrap_or(request.path());
+        let path = route.unwrap_or(ANY_PATH);
         let name = server::name(request.method().as_str(), path);
         let transaction = transaction("http.server", name).origin("auto.http.actix_web");
-        let transaction = transaction.source(source(route));
+        let transaction = transaction.source(TransactionSource::Route);
         let arrival = Arrival {
             incoming: &head.incoming(),
             request: &head,
@@ -131,14 +131,6 @@ impl<S> Server<S> {
         Exchange::begin(transaction, self.client.as_ref(), arrival, |writer| {
             head.write(writer);
         })
-    }
-}
-
-/// What a transaction with this route is named by.
-fn source(route: Option<&str>) -> TransactionSource {
-    match route {
-        Some(_) => TransactionSource::Route,
-        None => TransactionSource::Url,
     }
 }
 
@@ -184,11 +176,7 @@ where
             let taken = response.request().match_pattern();
             if let Some(taken) = taken.filter(|taken| Some(taken) != this.route.as_ref()) {
                 let name = server::name(this.method.as_str(), &taken);
-                root.rename_from(
-                    source(this.route.as_deref()),
-                    name,
-                    TransactionSource::Route,
-                );
+                root.rename_from(TransactionSource::Route, name, TransactionSource::Route);
                 root.set_data("http.route", taken);
             }
         });
@@ -198,13 +186,15 @@ where
             let protocol = response.headers().get(header::UPGRADE);
             exchange.upgrade(protocol.and_then(|protocol| protocol.to_str().ok()));
         }
-        // Nobody has to ask for the body of one of these.
-        let is_complete = match status {
-            StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => {
-                true
-            }
-            _ => *this.method == Method::HEAD || response.response().body().size().is_eof(),
-        };
+        let size = response.response().body().size();
+        let is_complete =
+            !server::sends_body(this.method.as_str(), status.as_u16()) || size.is_eof();
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        exchange.announce(length.or(match size {
+            BodySize::Sized(bytes) => Some(bytes),
+            BodySize::None | BodySize::Stream => None,
+        }));
         Poll::Ready(Ok(response.map_body(|_, body| match is_complete {
             true => {
                 exchange.finish();

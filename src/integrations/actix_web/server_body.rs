@@ -13,20 +13,25 @@ use crate::integrations::server::Exchange;
 /// The body of a response of a [`Server`](super::Server).
 ///
 /// It runs inside of the transaction, which ends when the body does, fails or is dropped, or when a
-/// middleware around takes all of it at once.
+/// middleware around takes all of it at once. Dropping it ends the transaction as `cancelled`,
+/// unless nothing is given up by that: all announced bytes have left, or its size is known and it
+/// was never read.
 #[pin_project(PinnedDrop)]
-pub struct ServerBody<B> {
+pub struct ServerBody<B: MessageBody> {
     #[pin]
     inner: Option<B>,
     /// `None` once the transaction has ended.
     exchange: Option<Exchange>,
+    /// Whether anybody has begun to read it.
+    is_read: bool,
 }
 
-impl<B> ServerBody<B> {
+impl<B: MessageBody> ServerBody<B> {
     pub(super) fn new(inner: B, exchange: Exchange) -> Self {
         Self {
             inner: Some(inner),
             exchange: Some(exchange),
+            is_read: false,
         }
     }
 
@@ -35,6 +40,7 @@ impl<B> ServerBody<B> {
         Self {
             inner: Some(inner),
             exchange: None,
+            is_read: false,
         }
     }
 }
@@ -57,6 +63,7 @@ impl<B: MessageBody> MessageBody for ServerBody<B> {
         let Some(exchange) = this.exchange else {
             return inner.poll_next(cx);
         };
+        *this.is_read = true;
         let polled = exchange.run(|| inner.poll_next(cx));
         match &polled {
             Poll::Pending => return polled,
@@ -94,16 +101,18 @@ impl<B: MessageBody> MessageBody for ServerBody<B> {
 }
 
 #[pinned_drop]
-impl<B> PinnedDrop for ServerBody<B> {
+impl<B: MessageBody> PinnedDrop for ServerBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(exchange) = this.exchange {
-            exchange.cancel(|| this.inner.set(None));
+            let size = this.inner.as_ref().as_pin_ref().map(|inner| inner.size());
+            let whole = !*this.is_read && matches!(size, Some(BodySize::Sized(_)));
+            exchange.drop_body(whole, || this.inner.set(None));
         }
     }
 }
 
-impl<B> fmt::Debug for ServerBody<B> {
+impl<B: MessageBody> fmt::Debug for ServerBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerBody").finish_non_exhaustive()
     }

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 
-use crate::privacy;
-use crate::propagation::host_of;
+use crate::privacy::{self, known_method};
+use crate::propagation::{host_of, without_brackets};
 use crate::protocol::SpanStatus;
 use crate::span::{PolledSpan, Span, current_span, outgoing_trace_to, span};
 use crate::task::slot;
@@ -159,7 +159,7 @@ impl Recorded {
         }
         (dialect.note_request)(&started, request);
         if let Some((host, port)) = host_of(request.url) {
-            started.set_data("server.address", host);
+            started.set_data("server.address", without_brackets(host));
             if let Some(port) = port {
                 started.set_data("server.port", port);
             }
@@ -187,7 +187,7 @@ impl<'a> Outgoing<'a> {
     /// The URL without user and query.
     fn told_url(&self) -> Cow<'a, str> {
         let (url, _) = self.url.split_once('?').unwrap_or((self.url, ""));
-        privacy::without_user(url)
+        privacy::url(url)
     }
 
     /// What comes after the host, without the query.
@@ -205,12 +205,16 @@ impl<'a> Outgoing<'a> {
 pub(super) const HTTP: Dialect = Dialect {
     op: "http.client",
     origin: "auto.http.tower",
-    describe: |request| format!("{} {}", request.method, request.told_url()),
+    describe: |request| {
+        let method = known_method(request.method).unwrap_or("HTTP");
+        format!("{method} {}", request.told_url())
+    },
     note_request: |span, request| {
-        span.set_data("http.request.method", request.method);
+        let method = known_method(request.method).unwrap_or(privacy::OTHER_METHOD);
+        span.set_data("http.request.method", method);
         span.set_data("url.full", request.told_url());
         if let Some((_, query)) = request.url.split_once('?') {
-            span.set_data("url.query", privacy::without_secrets(query));
+            span.set_data("url.query", privacy::query(query));
         }
     },
     note_status: |_, _| None,

@@ -160,8 +160,8 @@ impl<'a> Message<'a> {
     /// [`record_err`](crate::InTransaction::record_err).
     pub fn process(self, headers: &(impl TraceCarrier + ?Sized)) -> TransactionBuilder {
         let latency = self.published_at.map(|time| {
-            let latency = time.elapsed().unwrap_or_default();
-            Value::Milliseconds(latency.as_secs_f64() * 1e3)
+            let latency = time.elapsed().unwrap_or_default().as_millis();
+            Value::Milliseconds(u64::try_from(latency).unwrap_or(u64::MAX))
         });
         let latency = latency.map(|value| ("messaging.message.receive.latency", value));
         let processing = transaction("queue.process", self.destination.to_owned())
@@ -201,7 +201,7 @@ impl<'a> Message<'a> {
 enum Value<'a> {
     Text(&'a str),
     Count(usize),
-    Milliseconds(f64),
+    Milliseconds(u64),
 }
 
 /// How the span of a message ends that was published, or not.

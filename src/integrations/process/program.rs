@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Output};
 use super::command::AsStd;
 use super::environment::with_trace;
 use crate::integrations::call::{begin, in_call};
+use crate::privacy;
 use crate::protocol::SpanStatus;
 use crate::protocol::fields::shortened;
 use crate::span::{PolledSpan, Span, is_recording};
@@ -93,7 +94,11 @@ impl Program {
             let all = [command.get_program()]
                 .into_iter()
                 .chain(command.get_args());
-            let told: Vec<_> = all.take(MAX_ARGUMENTS).map(cut).collect();
+            let all = all.take(MAX_ARGUMENTS).map(OsStr::to_string_lossy);
+            // Secrets first: a URL that was cut may not show that it has a password.
+            let told = privacy::arguments(all.map(Cow::into_owned).collect());
+            let shortened = |argument: &String| shortened(argument, MAX_CHARACTERS);
+            let told: Vec<_> = told.iter().map(shortened).collect();
             span.set_data("process.command_args", told);
         }
         Some(span)

@@ -54,6 +54,20 @@ impl<'a> Lexer<'a> {
         bytes.get(self.at + ahead).copied().unwrap_or(0)
     }
 
+    /// Whether this byte comes next, after blanks.
+    pub(super) fn is_before(&self, byte: u8) -> bool {
+        let rest = &self.text.as_bytes()[self.at..];
+        rest.iter().find(|byte| !is_space(**byte)) == Some(&byte)
+    }
+
+    /// Whether the dot between two names comes next, and no number that begins with one.
+    pub(super) fn is_before_dot(&self) -> bool {
+        let rest = self.text[self.at..]
+            .trim_start_matches(|char: char| u8::try_from(char).is_ok_and(is_space));
+        let is_number = rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+        rest.starts_with('.') && (self.peek(0) == b'.' || !is_number)
+    }
+
     /// Goes on as long as the bytes are such.
     fn skip_while(&mut self, is_such: impl Fn(u8) -> bool) {
         let rest = &self.text.as_bytes()[self.at..];

@@ -2,10 +2,12 @@
 
 mod lexer;
 mod outline;
+mod position;
 
 pub(super) use self::lexer::Dialect;
 use self::lexer::{Lexer, Token};
 use self::outline::Outline;
+use self::position::Positions;
 
 /// A statement as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,11 @@ impl Statement {
     pub(super) fn new(sql: &str, dialect: Dialect) -> Self {
         let mut text = String::with_capacity(sql.len().min(MAX_TEXT));
         let mut outline = Outline::default();
+        let mut positions = Positions::new(dialect);
+        let mut lexer = Lexer::new(sql, dialect);
         let mut space = "";
-        for token in Lexer::new(sql, dialect) {
+        while let Some(token) = lexer.next() {
+            let token = positions.read(token, &lexer);
             let written = match token {
                 Token::Space => {
                     space = if text.is_empty() { "" } else { " " };

@@ -48,7 +48,7 @@ fn values_are_replaced_in_every_dialect() {
 fn what_a_text_means_is_up_to_the_database() {
     let table = [
         (PostgreSql, r#"SELECT "a""b""#, r#"SELECT "a""b""#),
-        (Sqlite, r#"SELECT "a""b""#, r#"SELECT "a""b""#),
+        (Sqlite, r#"SELECT "a""b""#, "SELECT ?"),
         (MySql, r#"SELECT "a""b""#, "SELECT ?"),
         (Other, r#"SELECT "a""b""#, "SELECT ?"),
         (PostgreSql, r"SELECT E'it\'s', 'b'", "SELECT ?, ?"),
@@ -75,6 +75,128 @@ fn what_a_text_means_is_up_to_the_database() {
     ];
     for (dialect, sql, told) in table {
         assert_eq!(text(sql, dialect), told, "{dialect:?}: {sql}");
+    }
+}
+
+/// SQLite reads a name in double quotes as a string where there is no such column.
+#[test]
+fn names_in_quotes_are_values_where_a_value_can_stand() {
+    let table = [
+        (r#"WHERE email = "S""#, "WHERE email = ?"),
+        (
+            r#"SELECT * FROM "items" WHERE "S" = email"#,
+            r#"SELECT * FROM "items" WHERE ? = email"#,
+        ),
+        (
+            r#"SELECT "items"."id", "items" . "a" FROM "main"."items" AS "i""#,
+            r#"SELECT "items"."id", "items" . "a" FROM "main"."items" AS "i""#,
+        ),
+        (
+            r#"SELECT * FROM "a", "b" WHERE c IN ("S", "S")"#,
+            r#"SELECT * FROM "a", "b" WHERE c IN (?, ?)"#,
+        ),
+        (
+            r#"SELECT a FROM t ORDER BY a, "S""#,
+            "SELECT a FROM t ORDER BY a, ?",
+        ),
+        (
+            r#"SELECT a FROM json_each("S")"#,
+            "SELECT a FROM json_each(?)",
+        ),
+        (
+            r#"SELECT a "S" FROM t LEFT JOIN "u" ON "S" = a"#,
+            r#"SELECT a ? FROM t LEFT JOIN "u" ON ? = a"#,
+        ),
+        (
+            r#"INSERT INTO "items" ("a", "b") VALUES ("S", 'S')"#,
+            r#"INSERT INTO "items" ("a", "b") VALUES (?, ?)"#,
+        ),
+        (r#"INSERT INTO t VALUES ("S")"#, "INSERT INTO t VALUES (?)"),
+        (r#"INSERT INTO t SELECT "S""#, "INSERT INTO t SELECT ?"),
+        (
+            r#"UPDATE "items" SET "a" = "S", "b" = lower("S") WHERE c LIKE "S""#,
+            r#"UPDATE "items" SET "a" = ?, "b" = lower(?) WHERE c LIKE ?"#,
+        ),
+        (
+            r#"UPDATE OR IGNORE "items" SET a = "S""#,
+            r#"UPDATE OR IGNORE "items" SET a = ?"#,
+        ),
+        (
+            r#"DELETE FROM "items" WHERE a > "S" RETURNING "S""#,
+            r#"DELETE FROM "items" WHERE a > ? RETURNING ?"#,
+        ),
+        (
+            r#"CREATE TABLE IF NOT EXISTS "t" ("a" TEXT DEFAULT "S", b TEXT CHECK (b <> "S"))"#,
+            r#"CREATE TABLE IF NOT EXISTS "t" ("a" TEXT DEFAULT ?, b TEXT CHECK (b <> ?))"#,
+        ),
+        (r#"SELECT 1 WHERE a = "S" .5"#, "SELECT ? WHERE a = ? ?"),
+        (r#"SAVEPOINT "a""#, r#"SAVEPOINT "a""#),
+        (r#"ATTACH 'f' AS "d" KEY "S""#, r#"ATTACH ? AS "d" KEY ?"#),
+        (r#"SELECT 1; SELECT "S""#, "SELECT ?; SELECT ?"),
+        // Others have other quotes, and these never stand for a string.
+        ("SELECT [a], `b` FROM t", "SELECT [a], `b` FROM t"),
+    ];
+    for (sql, told) in table {
+        assert_eq!(text(sql, Sqlite), told, "{sql}");
+        assert_eq!(text(told, Sqlite), told);
+    }
+}
+
+#[test]
+fn values_of_pragmas_and_settings_are_replaced() {
+    let table = [
+        (Sqlite, r#"PRAGMA key = "S""#, "PRAGMA key = ?"),
+        (Sqlite, "PRAGMA key = S", "PRAGMA key = ?"),
+        (Sqlite, "PRAGMA main.rekey = [S]", "PRAGMA main.rekey = ?"),
+        (
+            Sqlite,
+            "PRAGMA hexkey='S'; SELECT a",
+            "PRAGMA hexkey=?; SELECT a",
+        ),
+        (Sqlite, "PRAGMA key(`S`)", "PRAGMA key(?)"),
+        (
+            Sqlite,
+            "PRAGMA temp_store_directory = \"S\"",
+            "PRAGMA temp_store_directory = ?",
+        ),
+        (
+            Sqlite,
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA journal_mode = WAL",
+        ),
+        (
+            Sqlite,
+            "PRAGMA table_info(items)",
+            "PRAGMA table_info(items)",
+        ),
+        (PostgreSql, r#"SET app.token = "S""#, "SET app.token = ?"),
+        (
+            PostgreSql,
+            "SET LOCAL app.token TO S, S",
+            "SET LOCAL app.token TO ?, ?",
+        ),
+        (
+            PostgreSql,
+            "ALTER ROLE r SET app.token TO S",
+            "ALTER ROLE r SET app.token TO ?",
+        ),
+        (PostgreSql, "SET a = on; SELECT b", "SET a = on; SELECT b"),
+        (PostgreSql, "UPDATE t SET a = b", "UPDATE t SET a = b"),
+        (
+            PostgreSql,
+            "ALTER TABLE a RENAME TO b",
+            "ALTER TABLE a RENAME TO b",
+        ),
+        (
+            MySql,
+            "SET @token = S, b = concat(c, 'S')",
+            "SET @token = ?, b = concat(c, ?)",
+        ),
+        (MySql, "SET NAMES utf8mb4", "SET NAMES utf8mb4"),
+    ];
+    for (dialect, sql, told) in table {
+        assert_eq!(text(sql, dialect), told, "{dialect:?}: {sql}");
+        assert_eq!(text(told, dialect), told);
     }
 }
 

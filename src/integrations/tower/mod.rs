@@ -2,7 +2,8 @@
 //!
 //! [`ServerLayer`] makes a transaction of every request to a service, and belongs outside of all
 //! other layers: it goes on until the body of the response has left. It knows no routes, so that
-//! transactions are named by the path of their URL; for axum and tonic there are layers that do.
+//! transactions are named by the path of their URL, and those that end with the status code 404
+//! `GET /{*path}`; for axum and tonic there are layers that know routes.
 //!
 #![cfg_attr(not(doctest), doc = include_str!("../examples/tower_server.md"))]
 //!

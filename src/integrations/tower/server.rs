@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use pin_project::{pin_project, pinned_drop};
 use tower_layer::Layer;
@@ -17,7 +17,7 @@ use super::ServerBody;
 use super::dialect::{Dialect, HTTP};
 use crate::client::Client;
 use crate::hooks::RequestHead;
-use crate::integrations::server::{self, Exchange};
+use crate::integrations::server::{self, ANY_PATH, Exchange};
 use crate::poll::poll_and_drop;
 use crate::propagation::IncomingTrace;
 use crate::protocol::TransactionSource;
@@ -100,14 +100,14 @@ where
         let (head, mut body) = request.into_parts();
         let mut exchange = self.layer.begin(&head);
         exchange.describe_at_end(|root| (self.layer.dialect.watch)(root, &head, &mut body));
-        let is_head = head.method == Method::HEAD;
+        let method = head.method.clone();
         let request = Request::from_parts(head, body);
         let inner = exchange.run(|| self.inner.call(request));
         ServerFuture {
             inner: Some(inner),
             exchange: Some(exchange),
             dialect: self.layer.dialect,
-            is_head,
+            method,
         }
     }
 }
@@ -117,16 +117,15 @@ impl ServerLayer {
         let dialect = self.dialect;
         let head = Head {
             request,
+            uri: (dialect.uri)(request),
             route: (dialect.route)(request),
         };
-        let (path, source) = match head.route {
-            Some(route) => (route, TransactionSource::Route),
-            None => (request.uri.path(), TransactionSource::Url),
+        let (path, source) = match &head.route {
+            Some(route) => (&**route, TransactionSource::Route),
+            None if (dialect.knows_routes)(request) => (ANY_PATH, TransactionSource::Route),
+            None => (head.uri.path(), TransactionSource::Url),
         };
-        let name = match dialect.names_method {
-            true => server::name(request.method.as_str(), path),
-            false => path.to_owned(),
-        };
+        let name = dialect.name(&request.method, path);
         let incoming = IncomingTrace::from_carrier(&request.headers);
         let arrival = Arrival {
             incoming: &incoming,
@@ -145,13 +144,15 @@ impl ServerLayer {
 /// The head of a request, and its route if that is known.
 struct Head<'a> {
     request: &'a Parts,
-    route: Option<&'a str>,
+    /// As the client has sent it.
+    uri: &'a Uri,
+    route: Option<Cow<'a, str>>,
 }
 
 impl Head<'_> {
     /// Host and port, as the request names them.
     fn authority(&self) -> &[u8] {
-        match self.request.uri.authority() {
+        match self.uri.authority() {
             Some(authority) => authority.as_str().as_bytes(),
             None => {
                 let host = self.request.headers.get(header::HOST);
@@ -161,7 +162,7 @@ impl Head<'_> {
     }
 
     fn scheme(&self) -> &str {
-        self.request.uri.scheme_str().unwrap_or("http")
+        self.uri.scheme_str().unwrap_or("http")
     }
 
     fn write(&self, writer: &mut RequestWriter<'_>, dialect: &Dialect) {
@@ -171,8 +172,8 @@ impl Head<'_> {
             method: request.method.as_str(),
             scheme: self.scheme(),
             authority: self.authority(),
-            path: request.uri.path(),
-            query: request.uri.query().unwrap_or_default(),
+            path: self.uri.path(),
+            query: self.uri.query().unwrap_or_default(),
             version: match request.version {
                 Version::HTTP_09 => "0.9",
                 Version::HTTP_10 => "1.0",
@@ -181,7 +182,7 @@ impl Head<'_> {
                 Version::HTTP_3 => "3",
                 _ => "",
             },
-            route: self.route.unwrap_or_default(),
+            route: self.route.as_deref().unwrap_or_default(),
             client: client.as_deref().unwrap_or_default(),
         });
         for (name, value) in &request.headers {
@@ -196,14 +197,14 @@ impl RequestHead for Head<'_> {
     }
 
     fn url(&self) -> Option<Cow<'_, str>> {
-        let uri = &self.request.uri;
-        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let authority = String::from_utf8_lossy(self.authority());
+        let path = if path == "*" { "" } else { path };
         Some(Cow::Owned(format!("{}://{authority}{path}", self.scheme())))
     }
 
     fn route(&self) -> Option<&str> {
-        self.route
+        self.route.as_deref()
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -220,7 +221,7 @@ pub struct ServerFuture<F> {
     /// `None` once it has gone over to the body.
     exchange: Option<Exchange>,
     dialect: &'static Dialect,
-    is_head: bool,
+    method: Method,
 }
 
 impl<F, R, E> Future for ServerFuture<F>
@@ -248,16 +249,25 @@ where
                 exchange.respond(response.status().as_u16());
                 let note_status = this.dialect.note_status;
                 exchange.note_status(|root| note_status(root, response.headers()));
+                if (this.dialect.is_unknown_place)(response.status(), response.headers()) {
+                    let name = this.dialect.name(this.method, ANY_PATH);
+                    exchange.describe(|root| this.dialect.rename(root, name));
+                }
                 let (head, body) = response.into_parts();
                 let body = if is_last_of_http(head.status) {
                     let upgrade = head.headers.get(header::UPGRADE);
                     exchange.upgrade(upgrade.and_then(|protocol| protocol.to_str().ok()));
                     exchange.finish();
                     ServerBody::ended(body)
-                } else if *this.is_head || body.is_end_stream() {
+                } else if !server::sends_body(this.method.as_str(), head.status.as_u16())
+                    || body.is_end_stream()
+                {
                     exchange.finish();
                     ServerBody::ended(body)
                 } else {
+                    let length = head.headers.get(header::CONTENT_LENGTH);
+                    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+                    exchange.announce(length.or_else(|| body.size_hint().exact()));
                     ServerBody::new(body, exchange, this.dialect)
                 };
                 Poll::Ready(Ok(Response::from_parts(head, body)))

@@ -13,7 +13,9 @@ use crate::integrations::server::Exchange;
 
 /// The body of a response of a [`Server`](super::Server).
 ///
-/// It runs inside of the transaction, which ends when the body does, fails or is dropped.
+/// It runs inside of the transaction, which ends when the body does, fails or is dropped. Dropping
+/// it ends the transaction as `cancelled`, unless nothing is given up by that: all bytes of its
+/// `content-length` have left, or it was whole in memory and was never read.
 #[pin_project(PinnedDrop)]
 pub struct ServerBody<B: Body> {
     #[pin]
@@ -21,6 +23,8 @@ pub struct ServerBody<B: Body> {
     /// `None` once the transaction has ended.
     exchange: Option<Exchange>,
     note_status: NoteStatus,
+    /// Whether anybody has begun to read it.
+    is_read: bool,
 }
 
 impl<B: Body> ServerBody<B> {
@@ -29,6 +33,7 @@ impl<B: Body> ServerBody<B> {
             inner: Some(inner),
             exchange: Some(exchange),
             note_status: dialect.note_status,
+            is_read: false,
         }
     }
 
@@ -38,6 +43,7 @@ impl<B: Body> ServerBody<B> {
             inner: Some(inner),
             exchange: None,
             note_status: |_, _| None,
+            is_read: false,
         }
     }
 
@@ -61,6 +67,7 @@ impl<B: Body> Body for ServerBody<B> {
         let Some(exchange) = this.exchange else {
             return inner.poll_frame(cx);
         };
+        *this.is_read = true;
         let polled = exchange.run(|| inner.poll_frame(cx));
         match &polled {
             Poll::Pending => return polled,
@@ -103,7 +110,11 @@ impl<B: Body> PinnedDrop for ServerBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if let Some(exchange) = this.exchange {
-            exchange.cancel(|| this.inner.set(None));
+            // The length of a body that is yet to be made is not known.
+            let length = this.inner.as_ref().as_pin_ref();
+            let length = length.and_then(|inner| inner.size_hint().exact());
+            let whole = !*this.is_read && length.is_some();
+            exchange.drop_body(whole, || this.inner.set(None));
         }
     }
 }

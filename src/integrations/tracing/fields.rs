@@ -1,9 +1,10 @@
 //! The fields of spans and events.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Write as _};
 use std::mem;
 
 use serde::Serialize;
@@ -11,7 +12,9 @@ use serde_json::Value;
 use tracing_core::field::{Field, Visit};
 
 use super::kind::{Domain, Kind};
+use crate::client::Client;
 use crate::diagnostics::Chain;
+use crate::privacy;
 use crate::propagation::IncomingTrace;
 use crate::protocol::SpanStatus;
 use crate::span::{Span, SpanKey};
@@ -71,8 +74,9 @@ impl<'a> SpanFields<'a> {
         self.span.set_data(field.name(), value);
     }
 
-    fn set_text(&mut self, field: &Field, text: Cow<'_, str>) {
+    fn set_text(&mut self, field: &Field, text: &str) {
         let span = self.span;
+        let text = privacy::field(field.name(), text, || span.sends_default_pii());
         match field.name() {
             "sentry.op" => {
                 self.has_op = true;
@@ -101,7 +105,7 @@ impl<'a> SpanFields<'a> {
             "sentry.trace" => {}
             name => match name.strip_prefix(TAGS) {
                 Some(tag) => span.set_tag(tag, text),
-                None => self.set(field, text),
+                None => self.set(field, &*text),
             },
         }
     }
@@ -119,21 +123,36 @@ impl Visit for SpanFields<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set_text(field, value.into());
+        self.set_text(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.key.fail();
-        self.set(field, format_args!("{}", Chain(value)));
+        with_text(format_args!("{}", Chain(value)), |text| {
+            self.set_text(field, text);
+        });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if is_special(field.name()) {
-            self.set_text(field, format!("{value:?}").into());
-        } else {
-            self.set(field, format_args!("{value:?}"));
-        }
+        with_text(format_args!("{value:?}"), |text| self.set_text(field, text));
     }
+}
+
+/// Writes a text into memory that the thread keeps for such texts.
+fn with_text<R>(text: fmt::Arguments<'_>, read: impl FnOnce(&str) -> R) -> R {
+    thread_local! {
+        static KEPT: Cell<String> = const { Cell::new(String::new()) };
+    }
+    // What formats itself may come here again, and finds nothing kept.
+    let mut kept = KEPT.try_with(Cell::take).unwrap_or_default();
+    kept.clear();
+    // Writing to a string fails only if what is written says so.
+    let _ = kept.write_fmt(text);
+    let result = read(&kept);
+    if kept.capacity() <= MAX_KEPT {
+        let _ = KEPT.try_with(|cell| cell.set(kept));
+    }
+    result
 }
 
 /// Whether a field is more than an attribute.
@@ -151,14 +170,17 @@ pub(super) struct StartFields {
     pub(super) incoming: Option<IncomingTrace>,
     /// For a sampler, if there is one.
     pub(super) attributes: Option<Vec<(&'static str, Value)>>,
+    /// Whether data that identifies people is sent.
+    personal: bool,
     domain: Domain,
     kind: Option<Kind>,
 }
 
 impl StartFields {
-    pub(super) fn for_sampler(has_sampler: bool) -> Self {
+    pub(super) fn of(client: &Client) -> Self {
         Self {
-            attributes: has_sampler.then(Vec::new),
+            attributes: client.sampler().is_some().then(Vec::new),
+            personal: client.sends_default_pii(),
             ..Self::default()
         }
     }
@@ -179,10 +201,13 @@ impl StartFields {
     fn set_text(&mut self, field: &Field, text: &str) {
         match field.name() {
             "sentry.op" => self.op = Some(text.to_owned().into()),
-            "sentry.name" | "otel.name" => self.name = Some(text.to_owned()),
+            "sentry.name" | "otel.name" => self.name = Some(privacy::text(text).into_owned()),
             "otel.kind" => self.kind = Kind::of(text),
             "sentry.trace" => self.incoming = Some(IncomingTrace::new(Some(text), None)),
-            _ => self.set(field, text),
+            name => {
+                let text = privacy::field(name, text, || self.personal);
+                self.set(field, &*text);
+            }
         }
     }
 }
@@ -210,9 +235,18 @@ pub(super) struct EventFields {
     /// Where a record of the `log` crate comes from.
     pub(super) log_target: Option<String>,
     pub(super) data: BTreeMap<Cow<'static, str>, Value>,
+    /// Whether data that identifies people is sent.
+    personal: bool,
 }
 
 impl EventFields {
+    pub(super) fn new(personal: bool) -> Self {
+        Self {
+            personal,
+            ..Self::default()
+        }
+    }
+
     /// What happened, in words. `#[instrument(err)]` has nothing but the error.
     pub(super) fn message(&mut self) -> String {
         if self.message.is_empty()
@@ -230,11 +264,14 @@ impl EventFields {
         }
     }
 
-    fn set_text(&mut self, field: &Field, text: String) {
+    fn set_text(&mut self, field: &Field, text: &str) {
         match field.name() {
-            "message" => self.message = text,
-            "log.target" => self.log_target = Some(text),
-            _ => self.set(field, text),
+            "message" => self.message = privacy::text(text).into_owned(),
+            "log.target" => self.log_target = Some(text.to_owned()),
+            name => {
+                let text = privacy::field(name, text, || self.personal);
+                self.set(field, &*text);
+            }
         }
     }
 }
@@ -243,17 +280,22 @@ impl Visit for EventFields {
     set_as_they_are!();
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set_text(field, value.to_owned());
+        self.set_text(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.set_text(field, Chain(value).to_string());
+        with_text(format_args!("{}", Chain(value)), |text| {
+            self.set_text(field, text);
+        });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.set_text(field, format!("{value:?}"));
+        with_text(format_args!("{value:?}"), |text| self.set_text(field, text));
     }
 }
 
 /// What fields begin with that are tags.
 const TAGS: &str = "tags.";
+
+/// How much memory for texts a thread keeps.
+const MAX_KEPT: usize = 1_024;

@@ -80,7 +80,7 @@ impl Layer {
         };
         let client = slot::current_client().filter(|_| !own_work::is_current());
         let Some(client) = client else { return };
-        let mut fields = StartFields::for_sampler(client.sampler().is_some());
+        let mut fields = StartFields::of(&client);
         new.record(&mut fields);
         let op = fields.op().unwrap_or(OP.into());
         let (name, source): (Cow<'static, str>, _) = match fields.name {
@@ -225,7 +225,8 @@ where
         {
             span.fail();
         }
-        let mut fields = EventFields::default();
+        let client = slot::current_client();
+        let mut fields = EventFields::new(client.is_some_and(|client| client.sends_default_pii()));
         event.record(&mut fields);
         let message = fields.message();
         let category: Cow<'static, str> = match fields.log_target {

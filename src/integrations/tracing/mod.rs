@@ -51,8 +51,16 @@
 //! Those that a library emits on a thread of its own are too if it enters the span that has asked
 //! for the work, as sqlx does for SQLite; without a span nobody knows where they belong.
 //!
-//! What libraries put into their spans and events is sent as it is. Those of sqlx, for one, have
-//! whole statements in them; a filter for the target `sqlx::query` leaves them out.
+//! # Secrets
+//!
+//! Texts in fields and messages are scrubbed, since libraries put whole requests there: users and
+//! the values of secrets in URLs, headers, and values behind names such as `password`, in what
+//! `Debug` writes too, are replaced by `[Filtered]`. So are fields with such names. Fields that
+//! identify people (`client.address`, headers such as `http.request.header.x_forwarded_for`) are
+//! replaced unless [`send_default_pii`](crate::Options::send_default_pii) is on.
+//!
+//! All else is sent as it is. Events of sqlx, for one, have whole statements in them, with their
+//! values; a filter for the target `sqlx::query` drops them.
 //!
 //! # Levels and filters
 //!
