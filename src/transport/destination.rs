@@ -1,4 +1,4 @@
-//! What sets one destination apart from another.
+//! How destinations differ.
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::protocol::DiscardReason;
 pub(super) enum Destination {
     /// A server that speaks Sentry's protocol.
     Sentry {
-        /// Whether it is told of losses.
+        /// Whether losses are reported to it.
         sends_reports: bool,
     },
 }
@@ -30,7 +30,7 @@ pub(super) struct Verdict {
 /// Why something was not accepted.
 pub(super) struct Refusal {
     pub(super) reason: DiscardReason,
-    /// Whether the server has counted it itself, so that it is not told of it.
+    /// Whether the server counted it itself, so that it is not reported.
     pub(super) counted: bool,
 }
 
@@ -41,7 +41,7 @@ impl Destination {
         }
     }
 
-    /// Whether it is told of losses.
+    /// Whether losses are reported to it.
     pub(super) fn sends_reports(self) -> bool {
         match self {
             Self::Sentry { sends_reports } => sends_reports,
@@ -78,10 +78,10 @@ fn read_sentry(status: StatusCode) -> Verdict {
     };
     Verdict {
         outcome,
-        // With 429 it takes out of an envelope what there is a limit for, and reads the rest.
+        // With 429 it removes the limited items of an envelope, and reads the rest.
         report_read: status.is_success() || limited,
     }
 }
 
-/// One for each status, as each has another reason. Those that nobody knows share the last.
+/// One for each status, as each has another cause. Unknown ones share the last.
 static REFUSED: [Topic; 600] = [const { Topic::new("the server refuses what it is sent") }; 600];

@@ -1,4 +1,4 @@
-//! Whether the current runtime has what delivery needs of it.
+//! Checks that the current runtime has timers and I/O.
 
 use std::net::{Ipv4Addr, UdpSocket as StdSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,9 @@ use futures_util::FutureExt;
 use tokio::net::UdpSocket;
 use tokio::time;
 
-/// The method of a runtime's builder that would enable what the current runtime lacks, if it lacks anything.
+/// The method of [`tokio::runtime::Builder`] that enables what the current runtime lacks, if it lacks anything.
 ///
-/// Tokio answers that with a panic and nothing else, which is caught here.
+/// Tokio has no other answer to this than a panic, which is caught here.
 pub(crate) fn missing() -> Option<&'static str> {
     match (has_timers(), has_io()) {
         (true, true) => None,
@@ -22,7 +22,7 @@ pub(crate) fn missing() -> Option<&'static str> {
 
 /// Whether the current runtime can wait for a time.
 pub(super) fn has_timers() -> bool {
-    // Neither the future nor the runtime is in a state that matters afterwards.
+    // Nothing that a panic could leave half done is used afterwards.
     let sleep = || time::sleep(Duration::ZERO).now_or_never();
     catch_unwind(AssertUnwindSafe(sleep)).is_ok()
 }
@@ -32,7 +32,7 @@ fn has_io() -> bool {
         socket.set_nonblocking(true)?;
         Ok(socket)
     });
-    // Where not even that is allowed nothing is known.
+    // If sockets are not allowed at all, nothing is known.
     let Ok(socket) = socket else { return true };
     let register = || drop(UdpSocket::from_std(socket));
     catch_unwind(AssertUnwindSafe(register)).is_ok()

@@ -1,4 +1,4 @@
-//! The way to one destination: what is on it, what waits for it, and what the server said.
+//! The route to one destination: uploads in flight, retries, limits and pace.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -40,10 +40,10 @@ pub(super) struct Route {
     /// What was built late, or failed and is tried again, by the time of the next try and its number.
     waiting: BTreeMap<(Instant, u64), Job>,
     reporting: Reporting,
-    /// Who gets a copy of every client report.
+    /// Receives a copy of every client report.
     sidecar: Option<Arc<Sidecar>>,
     accounts: Arc<Accounts>,
-    /// Whether nobody waits any more.
+    /// Whether no caller waits any more.
     abandoned: bool,
 }
 
@@ -73,14 +73,14 @@ impl Route {
         self.reporting.resume(Instant::now());
     }
 
-    /// Lets go of all that lives on the current runtime. Every job goes back to where it came from.
+    /// Drops everything that lives on the current runtime. Unsettled jobs return.
     pub(super) fn park(&mut self) {
         self.uploads.clear();
         self.waiting.clear();
         self.client = None;
     }
 
-    /// Somebody waits: nothing waits for another try any more.
+    /// Starts all retries now, because a caller waits.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.pace.hurry(now);
         for ((_, number), job) in mem::take(&mut self.waiting) {
@@ -88,13 +88,13 @@ impl Route {
         }
     }
 
-    /// Nobody waits any more: there are no pauses, and one last try.
+    /// No caller waits any more: no pauses, and one last try.
     pub(super) fn abandon(&mut self) {
         self.abandoned = true;
         self.pace.abandon();
     }
 
-    /// Whether one more job may start to be sent, as far as those under way are concerned.
+    /// Whether one more upload may start beside those in flight.
     pub(super) fn has_slot(&self) -> bool {
         self.pace.has_slot(self.uploads.len())
     }
@@ -108,19 +108,19 @@ impl Route {
         self.pace.probe_at(now)
     }
 
-    /// When something that waits here is to be tried.
+    /// When the first of the waiting jobs is due.
     pub(super) fn first_due(&self) -> Option<Instant> {
         let ((due, _), _) = self.waiting.first_key_value()?;
         Some(*due)
     }
 
-    /// Takes what is to be tried now.
+    /// Takes a waiting job that is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Job> {
         self.first_due().filter(|due| *due <= now)?;
         self.waiting.pop_first().map(|(_, job)| job)
     }
 
-    /// Has a job wait until then.
+    /// Keeps a job until then.
     pub(super) fn hold(&mut self, job: Job, until: Instant) {
         self.waiting.insert((until, job.ticket.number), job);
     }
@@ -163,11 +163,10 @@ impl Route {
         }
     }
 
-    /// An upload that came to an end, whenever there is one.
+    /// Waits for an upload to end.
     pub(super) fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<Finished> {
         match self.uploads.poll_next_unpin(context) {
             Poll::Ready(Some(finished)) => Poll::Ready(finished),
-            // Without any there will be none.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -207,7 +206,7 @@ impl Route {
         if failure != Failure::Connect {
             job.ticket.tries += 1;
         } else if job.ticket.tries == 0 {
-            // Nothing was sent yet, so it may take as long as it wants.
+            // Nothing was sent yet: its age does not count.
             job.ticket.first_try = None;
         }
         let tries = job.ticket.tries;
