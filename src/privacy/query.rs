@@ -19,7 +19,7 @@ pub(super) fn query_at(query: &str, depth: usize) -> Cow<'_, str> {
     for pair in query.split(['&', ';']) {
         let end = begin + pair.len();
         if let Some((name, value)) = pair.split_once('=') {
-            let told = match is_secret(&decoded(name)) {
+            let told = match is_secret_in_url(name) {
                 true => Cow::Borrowed(FILTERED),
                 false => self::value(value, depth),
             };
@@ -37,6 +37,11 @@ pub(super) fn query_at(query: &str, depth: usize) -> Cow<'_, str> {
     }
     kept.push_str(&query[done..]);
     Cow::Owned(kept)
+}
+
+/// Whether the value of a parameter is a secret by its name, encoded or not.
+pub(super) fn is_secret_in_url(name: &str) -> bool {
+    is_secret(name) || name.contains('%') && is_secret(&decoded(name))
 }
 
 /// The value of a parameter that is not secret by its name.

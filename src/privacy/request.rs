@@ -201,8 +201,8 @@ mod tests {
         #[test]
         fn whatever_comes_in_can_be_looked_at(text in "(?s).{0,100}") {
             for read in [url, query, super::super::text] {
-                let told = read(&text).into_owned();
-                prop_assert_eq!(read(&told), told.as_str());
+                let told = read(&text);
+                prop_assert!(told.len() <= text.len() * FILTERED.len() + FILTERED.len());
             }
         }
     }

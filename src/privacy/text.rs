@@ -125,7 +125,8 @@ fn value_after(
         return None;
     }
     // A name with a colon and no quotes is prose, unless it is a header.
-    let ends = |char: char| char.is_ascii_whitespace() || matches!(char, ',' | '}' | ']' | ')');
+    let ends =
+        |char: char| char.is_ascii_whitespace() || matches!(char, ',' | '}' | ']' | ')' | '"');
     let length = match (sign, quote) {
         (b'=', None) if blanks == 0 => rest.find(|char| ends(char) || char == '&'),
         (b':', Some(_)) => rest.find(ends),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use http::uri::Authority;
 
-use super::query::query_at;
-use super::{FILTERED, is_secret};
+use super::FILTERED;
+use super::query::{is_secret_in_url, query_at};
 
 /// A URL without its user and without the values of secrets in its path, query and fragment.
 ///
@@ -21,9 +21,7 @@ pub(crate) fn path(path: &str) -> Cow<'_, str> {
     }
     let segments = path.split('/').map(|segment| {
         let parameters = segment.split(';').map(|part| match part.split_once('=') {
-            Some((name, _)) if is_secret(&super::query::decoded(name)) => {
-                Cow::Owned(format!("{name}={FILTERED}"))
-            }
+            Some((name, _)) if is_secret_in_url(name) => Cow::Owned(format!("{name}={FILTERED}")),
             _ => Cow::Borrowed(part),
         });
         parameters.collect::<Vec<_>>().join(";")

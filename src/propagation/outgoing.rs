@@ -180,7 +180,7 @@ fn merge(theirs: &str, ours: &str) -> String {
     }
     for member in ours {
         let comma = usize::from(count > 0);
-        if count == MAX_MEMBERS || merged.len() + comma + member.len() > MAX_BYTES {
+        if count >= MAX_MEMBERS || merged.len() + comma + member.len() > MAX_BYTES {
             // What comes after it is less important, even if it is shorter.
             break;
         }
