@@ -65,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`init`] does.
+    /// As [`init`](crate::init) does.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a client uses its options up"
