@@ -21,9 +21,9 @@ mod table;
 mod text;
 mod url;
 
-#[cfg(feature = "process")]
+#[cfg(any(feature = "process", test))]
 pub(crate) use self::arguments::arguments;
-#[cfg(feature = "tracing")]
+#[cfg(any(feature = "tracing", test))]
 pub(crate) use self::field::field;
 #[cfg(any(feature = "axum", test))]
 pub(crate) use self::json::json;
@@ -34,6 +34,7 @@ pub(crate) use self::name::{is_personal, is_secret};
 pub(crate) use self::query::query;
 #[cfg(test)]
 pub(crate) use self::request::request;
+#[cfg(feature = "_http-server")]
 pub(crate) use self::request::{cookies, headers};
 pub(crate) use self::text::text;
 #[cfg(any(feature = "_http-client", feature = "_http-server"))]

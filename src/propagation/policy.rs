@@ -80,6 +80,7 @@ pub(crate) fn host_of(url: &str) -> Option<(&str, Option<u16>)> {
 }
 
 /// A host as attributes have it: the brackets of an IPv6 address belong to the URL.
+#[cfg(any(feature = "_http-client", feature = "_http-server"))]
 pub(crate) fn without_brackets(host: &str) -> &str {
     let inside = host
         .strip_prefix('[')

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::open_scope::OpenScope;
 use super::open_span::OpenSpan;
 use super::span::Span;
-use super::start::{Arrival, NewTransaction, Started};
+#[cfg(feature = "_http-server")]
+use super::start::Arrival;
+use super::start::{NewTransaction, Started};
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 use crate::client::Client;
 use crate::propagation::IncomingTrace;
