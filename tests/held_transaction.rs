@@ -16,7 +16,11 @@ use tokio::task::JoinSet;
 static ALLOCATED: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Fewer in a debug build, which is many times slower.
-const MESSAGES: usize = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
+const MESSAGES: usize = if cfg!(debug_assertions) {
+    50_000
+} else {
+    1_000_000
+};
 
 /// The bytes that may be held after so many messages, beyond those after some thousands.
 const HELD: usize = 128 * 1_024;

@@ -433,7 +433,6 @@ mod tests {
             let sent = json(value);
             let expected = value.is_finite().then_some(value);
             prop_assert_eq!(sent.parse::<f32>().ok(), expected, "{}", sent);
-            prop_assert!(sent.len() <= value.to_string().len().max(12), "{}", sent);
         }
     }
 }
