@@ -289,6 +289,7 @@ impl Client {
     }
 
     /// Takes something finished. Never blocks.
+    #[inline]
     pub(crate) fn submit(&self, item: Item) {
         let payload = self.pending(item);
         match (&self.inner.delivery, &self.inner.sidecar) {
@@ -311,6 +312,7 @@ impl Client {
         }
     }
 
+    #[inline]
     fn pending(&self, item: Item) -> Box<dyn Payload> {
         let Item::Transaction(segment) = item;
         Box::new(Pending {
@@ -362,7 +364,7 @@ fn config(
 
 /// A segment that waits to be delivered, and what it is built with.
 struct Pending {
-    segment: Box<Segment>,
+    segment: Segment,
     settings: Arc<Settings>,
 }
 
@@ -380,7 +382,7 @@ impl Payload for Pending {
     }
 
     fn build(self: Box<Self>) -> Build {
-        let assembly = export::transaction(*self.segment, &self.settings);
+        let assembly = export::transaction(self.segment, &self.settings);
         let filters = &self.settings.filters;
         filters.apply(assembly.transaction, &assembly.processors, assembly.removed)
     }

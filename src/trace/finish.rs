@@ -63,7 +63,7 @@ impl Trace {
 
         let others = left.as_ref().map_or(0, |left| left.others.len());
         let children = own.records.len() - 1 + others;
-        let item = Item::Transaction(Box::new(Segment {
+        let item = Item::Transaction(Segment {
             info: self.info,
             name: self.take_name(),
             root: Root::Recorded(root_number),
@@ -74,7 +74,7 @@ impl Trace {
             sampling_context: self.sampling_context_source(),
             ended,
             children: u32::try_from(children).unwrap_or(u32::MAX),
-        }));
+        });
         self.deliver(item, refused);
     }
 
@@ -99,7 +99,7 @@ impl Trace {
             return;
         }
         let children = own.records.len() - usize::from(outermost == 1);
-        let item = Item::Transaction(Box::new(Segment {
+        let item = Item::Transaction(Segment {
             info: self.info,
             name: self.name(),
             root: Root::Late { spawned_by },
@@ -113,11 +113,12 @@ impl Trace {
             sampling_context: self.sampling_context_source(),
             ended: Ticks::now(),
             children: u32::try_from(children).unwrap_or(u32::MAX),
-        }));
+        });
         self.deliver(item, refused);
     }
 
     /// Gives a segment to the client, and counts the spans that were not recorded if it is sampled.
+    #[inline]
     fn deliver(&self, item: Item, refused: u32) {
         if !self.info.sampling.sampled {
             return self.client.show(item);
