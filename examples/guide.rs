@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use taskspan::local::{ReceivedSpan, ReceivedTransaction, Receiver, Waterfall};
-use taskspan::{Instrument, JoinSetExt, Level, Options, Request, SpanStatus, User};
+use taskspan::{Instrument, JoinSetExt, Level, Options, Request, SpanStatus};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 

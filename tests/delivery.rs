@@ -315,6 +315,25 @@ fn a_client_without_a_runtime_is_an_error_and_one_without_a_dsn_is_not() {
     );
 }
 
+/// It cannot be told beforehand where a client is used that was made elsewhere.
+#[test]
+fn a_runtime_without_timers_or_io_is_an_error_and_never_a_panic() {
+    let bare = Builder::new_current_thread().build().unwrap();
+    let made = bare.block_on(async { Client::new(options("http://k@127.0.0.1:1/1")) });
+    let error = made.unwrap_err();
+    assert!(matches!(error, InitError::RuntimeLacks("enable_all")));
+    assert!(error.to_string().contains("enable_all()"), "{error}");
+
+    let (receiver, client) = current_thread().block_on(connected());
+    let report = bare.block_on(async {
+        transaction(&client, "bare").await;
+        client.flush(SOON).await;
+        client.close(SOON).await
+    });
+    assert_eq!(report.transactions.pending, 1, "{report}");
+    drop(receiver);
+}
+
 #[test]
 fn options_that_cannot_be_used_are_named() {
     for rate in [-0.1, 1.1, f64::NAN, f64::INFINITY] {

@@ -318,7 +318,7 @@ async fn fields_are_data() {
         "sentry.tracing.target": "tracing_layer",
         "sentry.tracing.level": "INFO",
         "code.module.name": "tracing_layer",
-        "code.file.path": "tests/tracing_layer.rs",
+        "code.file.path": "neighbours/tests/tracing_layer.rs",
         "code.line.number": data["code.line.number"],
     });
     assert_eq!(data, expected);
@@ -395,7 +395,7 @@ async fn a_transaction_is_what_its_fields_say() {
     );
     assert_eq!(
         trace.data.get("code.file.path").cloned(),
-        Some("tests/tracing_layer.rs".into())
+        Some("neighbours/tests/tracing_layer.rs".into())
     );
 }
 

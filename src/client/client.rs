@@ -1,7 +1,7 @@
 //! The client: what a program makes once, and closes before it ends.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -18,7 +18,7 @@ use crate::protocol::{Breadcrumb, Category, DiscardReason, Dsn, Identity};
 use crate::record::{Item, SPAN_LIMIT, Segment};
 #[cfg(feature = "test")]
 use crate::transport::Memory;
-use crate::transport::{Config, DeliveryReport, Payload, Sidecar, Transport};
+use crate::transport::{self, Config, DeliveryReport, Payload, Sidecar, Transport};
 
 /// Delivers the transactions of a program to one project of a server.
 ///
@@ -45,8 +45,6 @@ struct Inner {
     settings: Arc<Settings>,
     /// The trace that the process is part of from its start.
     trace_at_start: Option<Arc<PropagationContext>>,
-    /// The trace of whatever happens outside of any other, once somebody asks.
-    trace_of_process: OnceLock<Arc<PropagationContext>>,
     delivery: Delivery,
     /// Who is shown everything, whatever else becomes of it.
     sidecar: Option<Arc<Sidecar>>,
@@ -67,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`init`] does.
+    /// As [`init`](crate::init) does.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a client uses its options up"
@@ -79,7 +77,13 @@ impl Client {
             // Without debug mode too: it looks as if all were well.
             diagnostics::once_in_any_case(&NO_SAMPLE_RATE, None);
         }
-        let runtime = || Handle::try_current().map_err(|_| InitError::NoRuntime);
+        let runtime = || {
+            let runtime = Handle::try_current().map_err(|_| InitError::NoRuntime)?;
+            match transport::missing() {
+                None => Ok(runtime),
+                Some(method) => Err(InitError::RuntimeLacks(method)),
+            }
+        };
         let sidecar = match options.spotlight_url()? {
             None => None,
             Some(url) => Some(Arc::new(Sidecar::new(url, &runtime()?))),
@@ -110,7 +114,6 @@ impl Client {
         let inner = Inner {
             settings: Arc::new(settings),
             trace_at_start: at_start.map(Arc::new),
-            trace_of_process: OnceLock::new(),
             delivery,
             sidecar,
         };
@@ -128,6 +131,12 @@ impl Client {
     /// Whether transactions go anywhere: not without a DSN or [Spotlight](crate::Options::spotlight).
     pub fn is_enabled(&self) -> bool {
         self.has_spotlight() || !matches!(self.inner.delivery, Delivery::Disabled)
+    }
+
+    /// Whether both are handles to one client.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Whether everything is recorded for Spotlight.
@@ -237,14 +246,6 @@ impl Client {
         self.inner.trace_at_start.as_ref()
     }
 
-    /// The trace of whatever happens outside of any other.
-    pub(crate) fn trace_of_process(&self) -> &Arc<PropagationContext> {
-        self.trace_at_start().unwrap_or_else(|| {
-            let new = || Arc::new(PropagationContext::new());
-            self.inner.trace_of_process.get_or_init(new)
-        })
-    }
-
     /// How many bytes of a request's body integrations may send.
     #[cfg(feature = "axum")]
     pub(crate) fn max_request_body_size(&self) -> usize {
@@ -288,6 +289,7 @@ impl Client {
     }
 
     /// Takes something finished. Never blocks.
+    #[inline]
     pub(crate) fn submit(&self, item: Item) {
         let payload = self.pending(item);
         match (&self.inner.delivery, &self.inner.sidecar) {
@@ -310,6 +312,7 @@ impl Client {
         }
     }
 
+    #[inline]
     fn pending(&self, item: Item) -> Box<dyn Payload> {
         let Item::Transaction(segment) = item;
         Box::new(Pending {
@@ -361,7 +364,7 @@ fn config(
 
 /// A segment that waits to be delivered, and what it is built with.
 struct Pending {
-    segment: Box<Segment>,
+    segment: Segment,
     settings: Arc<Settings>,
 }
 
@@ -379,7 +382,7 @@ impl Payload for Pending {
     }
 
     fn build(self: Box<Self>) -> Build {
-        let assembly = export::transaction(*self.segment, &self.settings);
+        let assembly = export::transaction(self.segment, &self.settings);
         let filters = &self.settings.filters;
         filters.apply(assembly.transaction, &assembly.processors, assembly.removed)
     }

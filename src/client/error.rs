@@ -12,6 +12,9 @@ pub enum InitError {
     Options(OptionsError),
     /// There is no Tokio runtime here that could deliver anything.
     NoRuntime,
+    /// The Tokio runtime here has no timers or no I/O. This is the method of
+    /// [`tokio::runtime::Builder`] that enables what it lacks.
+    RuntimeLacks(&'static str),
 }
 
 impl fmt::Display for InitError {
@@ -19,6 +22,10 @@ impl fmt::Display for InitError {
         match self {
             Self::Options(error) => error.fmt(f),
             Self::NoRuntime => f.write_str("there is no Tokio runtime here to deliver anything in"),
+            Self::RuntimeLacks(method) => write!(
+                f,
+                "the Tokio runtime here cannot deliver anything: build it with `{method}()`"
+            ),
         }
     }
 }
@@ -28,7 +35,7 @@ impl std::error::Error for InitError {
         match self {
             // Its own text is this one's, so what comes next is its source.
             Self::Options(error) => error.source(),
-            Self::NoRuntime => None,
+            Self::NoRuntime | Self::RuntimeLacks(_) => None,
         }
     }
 }

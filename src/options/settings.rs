@@ -32,10 +32,10 @@ pub(crate) struct Settings {
     )]
     pub(crate) pii: bool,
     /// Whether requests with the method `OPTIONS` are transactions.
-    #[cfg_attr(not(feature = "_http-server"), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "_http-server", test)), expect(dead_code))]
     pub(crate) trace_options_requests: bool,
     /// How many bytes of a request's body integrations may send.
-    #[cfg_attr(not(feature = "axum"), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "axum", test)), expect(dead_code))]
     pub(crate) max_request_body_size: usize,
     /// Calls that take longer record where in the code they were made.
     #[cfg(feature = "_call-sites")]

@@ -13,7 +13,7 @@ use crate::diagnostics::{self, Topic};
 
 /// Whether and where [Spotlight](https://spotlightjs.com) is shown what a program sends.
 ///
-/// It is what [`Options::spotlight`] takes, also as `bool` or as the text of a URL.
+/// It is what [`Options::spotlight`](crate::Options::spotlight) takes, also as `bool` or as the text of a URL.
 ///
 /// ```
 /// use taskspan::Spotlight;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The error returned when parsing a [`Dsn`] fails.
+/// The error returned when parsing a [`Dsn`](crate::Dsn) fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseDsnError {

@@ -1,7 +1,7 @@
 //! What was changed of spans away from where they are recorded.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::mem;
 
 use super::attributes::{AttributeRoom, Attributes, Content, Kind};
@@ -12,7 +12,7 @@ use super::span::{Amendment, Change, SpanNumber};
 /// So what belongs to one task is found without looking at the others.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    of_tasks: HashMap<u32, ChangesOfTask>,
+    of_tasks: BTreeMap<u32, ChangesOfTask>,
 }
 
 /// Changes to the spans of one task.

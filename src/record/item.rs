@@ -5,5 +5,5 @@ use super::segment::Segment;
 /// Something finished, one variant for each kind.
 pub(crate) enum Item {
     /// A transaction with its spans.
-    Transaction(Box<Segment>),
+    Transaction(Segment),
 }

@@ -26,6 +26,6 @@ pub(crate) use self::item::Item;
 pub(crate) use self::metadata::Metadata;
 #[cfg(feature = "_http-server")]
 pub(crate) use self::request::{Fields, RecordedRequest, RequestWriter};
-pub(crate) use self::segment::{Root, SamplingContextSource, Segment};
+pub(crate) use self::segment::{Left, Root, SamplingContextSource, Segment};
 pub(crate) use self::span::{Change, NO_TASK, ROOT_TASK, Record, SPAN_LIMIT, SpanNumber};
 pub(crate) use self::trace_info::{Name, Sampling, TraceInfo};

@@ -22,16 +22,24 @@ pub(crate) struct Segment {
     pub(crate) info: TraceInfo,
     pub(crate) name: Name,
     pub(crate) root: Root,
-    /// The buffer with the root in it, and the number of its task.
-    pub(crate) own: (u32, SpanBuffer),
-    /// What other tasks recorded.
-    pub(crate) others: HandedOver,
-    pub(crate) changes: Changes,
+    /// The task whose buffer has the root in it.
+    pub(crate) task: u32,
+    pub(crate) own: SpanBuffer,
+    /// `None` if there is nothing but that buffer.
+    pub(crate) left: Option<Box<Left>>,
     pub(crate) scopes: Scopes,
     pub(crate) sampling_context: SamplingContextSource,
     pub(crate) ended: Ticks,
     /// How many spans below the root are recorded.
     pub(crate) children: u32,
+}
+
+/// What was left with the trace of a segment, away from the task that recorded its root.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// What other tasks recorded.
+    pub(crate) others: HandedOver,
+    pub(crate) changes: Changes,
 }
 
 /// What the root of a transaction is.
@@ -62,22 +70,16 @@ impl Segment {
 
     /// About how many bytes it holds on to.
     pub(crate) fn size(&self) -> usize {
-        let own = &self.own.1;
-        size_of::<Self>()
-            + own.size()
-            + self.others.size()
-            + texts(own.records.iter().chain(self.others.records()))
-            + self.changes.size()
-            + self.scopes.size()
+        let left = self.left.as_ref().map_or(0, |left| left.size());
+        size_of::<Self>() + self.own.size() + texts(&self.own.records) + left + self.scopes.size()
     }
 
     /// Whether it may take long to put it together, however small it is.
     pub(crate) fn takes_long(&self) -> bool {
         #[cfg(feature = "_call-sites")]
         {
-            let own = [&self.own.1.attributes].into_iter();
-            own.chain(self.others.attributes())
-                .chain(self.changes.attributes())
+            let left = self.left.iter().flat_map(|left| left.attributes());
+            left.chain([&self.own.attributes])
                 .any(Attributes::has_call_sites)
         }
         #[cfg(not(feature = "_call-sites"))]
@@ -85,13 +87,25 @@ impl Segment {
     }
 }
 
+impl Left {
+    #[cfg(feature = "_call-sites")]
+    fn attributes(&self) -> impl Iterator<Item = &Attributes> {
+        self.others.attributes().chain(self.changes.attributes())
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.others.size() + texts(self.others.records()) + self.changes.size()
+    }
+}
+
 /// How many bytes records hold on to beside themselves.
-fn texts<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
+fn texts<'a>(records: impl IntoIterator<Item = &'a Record>) -> usize {
     let owned = |text: &Cow<'static, str>| match text {
         Cow::Borrowed(_) => 0,
         Cow::Owned(text) => text.capacity(),
     };
     records
+        .into_iter()
         .map(|record| owned(&record.op) + owned(&record.name))
         .sum()
 }

@@ -1,28 +1,19 @@
 //! Bringing changes together that were made to copies of one scope.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::scope::{Scope, ScopeData};
 
 impl Scope {
     /// Takes over what somebody else has changed since `before`, except for what was changed here too.
     pub(crate) fn merge(&mut self, before: &Self, other: &Self) {
-        let same = match (&before.data, &other.data) {
-            (Some(before), Some(other)) => Arc::ptr_eq(before, other),
-            (None, None) => true,
-            _ => false,
-        };
-        if same {
+        if before.is_same(other) {
             return;
         }
         let nothing = ScopeData::default();
         let before = before.data.as_deref().unwrap_or(&nothing);
         let other = other.data.as_deref().unwrap_or(&nothing);
         let own = self.data();
-        merge_maps(&mut own.tags, &before.tags, &other.tags);
-        merge_maps(&mut own.contexts, &before.contexts, &other.contexts);
+        own.tags.merge(&before.tags, &other.tags);
+        own.contexts.merge(&before.contexts, &other.contexts);
         merge_values(&mut own.user, &before.user, &other.user);
         merge_values(&mut own.request, &before.request, &other.request);
         merge_values(&mut own.level, &before.level, &other.level);
@@ -31,19 +22,6 @@ impl Scope {
         // They are only ever added, so both begin with those from before.
         let added = other.processors.iter().skip(before.processors.len());
         own.processors.extend(added.cloned());
-    }
-}
-
-type Map<V> = BTreeMap<Cow<'static, str>, V>;
-
-fn merge_maps<V: Clone + PartialEq>(own: &mut Map<V>, before: &Map<V>, other: &Map<V>) {
-    for key in before.keys().chain(other.keys()) {
-        if own.get(key) == before.get(key) {
-            match other.get(key) {
-                Some(value) => drop(own.insert(key.clone(), value.clone())),
-                None => drop(own.remove(key)),
-            }
-        }
     }
 }
 

@@ -79,7 +79,7 @@ impl OpenSpan {
 
     /// Ends the span, unless it has ended.
     fn end(&mut self, time: Option<SystemTime>, status: SpanStatus) {
-        let Some(place) = self.span.place.take() else {
+        let Some(mut place) = self.span.place.take() else {
             return;
         };
         let ticks = match time {
@@ -89,7 +89,7 @@ impl OpenSpan {
         if self.ends_transaction && !place.recorded {
             place.trace.unsampled_root_ended();
         } else if self.ends_transaction {
-            let scopes = place.trace.scopes();
+            let scopes = place.trace.take_scopes();
             let end = Change::End(ticks, status);
             place
                 .trace

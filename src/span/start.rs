@@ -1,9 +1,7 @@
 //! The start of a transaction: what it is a part of, and whether it is recorded.
 
-use crate::protocol::value::with_or_reason;
-use crate::record;
-use crate::record::Content;
 use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,10 +14,13 @@ use crate::diagnostics::{self, Topic};
 use crate::hooks::{RequestHead, SamplingContext};
 use crate::own_work;
 use crate::propagation::{IncomingTrace, PropagationContext, Remote, SampleRand};
+use crate::protocol::value::with_or_reason;
 use crate::protocol::{Request, SpanId, TraceId, TransactionSource, id};
-use crate::record::{Kind, Name, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo};
-use crate::task::Context;
-use crate::trace::Trace;
+use crate::record::{
+    self, Content, Kind, Name, ROOT_TASK, Record, Sampling, SpanBuffer, SpanNumber, TraceInfo,
+};
+use crate::task::{Context, TaskScope};
+use crate::trace::{TaskSpans, Trace};
 
 /// What a transaction starts with.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ impl NewTransaction {
     ///
     /// The context is that of where it starts.
     pub(crate) fn begin(
-        self,
+        &mut self,
         context: Option<Context>,
         arrival: Option<Arrival<'_>>,
         task: u32,
@@ -128,7 +129,7 @@ impl NewTransaction {
             sampling,
         };
         let name = Name {
-            text: self.name,
+            text: mem::take(&mut self.name),
             source: self.source,
         };
         let trace = Arc::new(Trace::new(client, info, recorded, name, head, continued));
@@ -136,7 +137,7 @@ impl NewTransaction {
         if recorded {
             buffer = record::buffer::take();
             let mut start = info.anchor.ticks();
-            if let Some(more) = self.more {
+            if let Some(more) = self.more.take() {
                 start = more.start.map_or(start, |time| info.anchor.ticks_at(time));
                 if let Some(request) = more.request {
                     context.scopes.isolation.set_request(request);
@@ -151,7 +152,7 @@ impl NewTransaction {
             }
             // The name is the trace's.
             let name = Cow::Borrowed("");
-            let record = Record::new(self.op, name, self.origin, info.root, start);
+            let record = Record::new(mem::take(&mut self.op), name, self.origin, info.root, start);
             buffer.records.push(record);
         }
         context.parent = None;
@@ -160,6 +161,26 @@ impl NewTransaction {
             buffer,
             context,
         })
+    }
+
+    /// Starts it as a task of its own.
+    #[inline]
+    pub(crate) fn open(
+        &mut self,
+        context: Option<Context>,
+        arrival: Option<Arrival<'_>>,
+    ) -> Option<Box<TaskScope>> {
+        let Started {
+            trace,
+            buffer,
+            context,
+        } = self.begin(context, arrival, ROOT_TASK)?;
+        Some(Box::new(TaskScope::new(
+            context.client,
+            Some(TaskSpans::of_root(trace, buffer)),
+            context.propagation,
+            context.scopes,
+        )))
     }
 
     /// What it becomes a part of. The id is for a trace that begins with it.

@@ -9,14 +9,16 @@ use serde::Serialize;
 use super::open_scope::OpenScope;
 use super::open_span::OpenSpan;
 use super::span::Span;
-use super::start::{Arrival, NewTransaction, Started};
+#[cfg(feature = "_http-server")]
+use super::start::Arrival;
+use super::start::{NewTransaction, Started};
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 use crate::client::Client;
 use crate::propagation::IncomingTrace;
 use crate::protocol::{Request, SpanStatus, TransactionSource};
-use crate::record::{NO_TASK, ROOT_TASK};
-use crate::task::{Context, DropAs, TaskScope, slot};
-use crate::trace::{Place, TaskSpans};
+use crate::record::NO_TASK;
+use crate::task::{Context, DropAs, slot};
+use crate::trace::Place;
 
 /// A transaction that has not started yet. See [`transaction`].
 #[derive(Clone, Debug)]
@@ -124,8 +126,8 @@ impl TransactionBuilder {
     ///
     /// It ends as `ok` unless `f` sets another status, and as `internal_error`
     /// if `f` panics; the panic goes on.
-    pub fn in_scope<R>(self, f: impl FnOnce(&Span) -> R) -> R {
-        let mut scope = self.open(Context::current(), None);
+    pub fn in_scope<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
+        let mut scope = self.new.open(Context::current(), None);
         if scope.is_none() {
             return f(&Span::none());
         }
@@ -148,7 +150,7 @@ impl TransactionBuilder {
     /// The scope data of the current task is copied now. Run futures below the root with
     /// [`Instrument::in_scope_of`](crate::Instrument::in_scope_of): the scope data that they
     /// leave behind becomes the transaction's.
-    pub fn start(self) -> OpenSpan {
+    pub fn start(mut self) -> OpenSpan {
         let Some(started) = self.new.begin(Context::current(), None, NO_TASK) else {
             return OpenSpan::new(Span::none());
         };
@@ -166,36 +168,17 @@ impl TransactionBuilder {
         OpenSpan::root(Place::root(trace))
     }
 
-    /// Starts the transaction as a task of its own.
-    pub(crate) fn open(
-        self,
-        context: Option<Context>,
-        arrival: Option<Arrival<'_>>,
-    ) -> Option<Box<TaskScope>> {
-        let Started {
-            trace,
-            buffer,
-            context,
-        } = self.new.begin(context, arrival, ROOT_TASK)?;
-        Some(Box::new(TaskScope::new(
-            context.client,
-            Some(TaskSpans::of_root(trace, buffer)),
-            context.propagation,
-            context.scopes,
-        )))
-    }
-
     /// Starts the transaction under a client or the one of where it is, for work that comes in pieces.
     #[cfg(feature = "apalis")]
-    pub(crate) fn open_under(self, client: Option<&Client>) -> OpenScope {
-        OpenScope::new(self.open(context_under(client), None))
+    pub(crate) fn open_under(mut self, client: Option<&Client>) -> OpenScope {
+        OpenScope::new(self.new.open(context_under(client), None))
     }
 
     /// Starts the transaction of a request that has arrived, under a client or the one of where it is.
     ///
     /// What only asks for options is none, but goes on with its trace.
     #[cfg(feature = "_http-server")]
-    pub(crate) fn answer(self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
+    pub(crate) fn answer(mut self, client: Option<&Client>, arrival: Arrival<'_>) -> OpenScope {
         let mut context = context_under(client);
         if arrival.request.method() == Some("OPTIONS") {
             let mut here = context.take().unwrap_or_default();
@@ -210,7 +193,7 @@ impl TransactionBuilder {
             }
             context = Some(here);
         }
-        OpenScope::new(self.open(context, Some(arrival)))
+        OpenScope::new(self.new.open(context, Some(arrival)))
     }
 }
 

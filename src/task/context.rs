@@ -34,6 +34,41 @@ impl Context {
         })
     }
 
+    /// What is current here or, if nothing is, what was current elsewhere before.
+    ///
+    /// Most often both are the same, and then nothing is copied again.
+    #[inline]
+    pub(crate) fn current_or(before: &mut Option<Self>) -> Option<Self> {
+        let same = slot::with(|task| Some(before.as_ref().is_some_and(|it| it.is_of(task))));
+        match same {
+            Some(false) => Self::current(),
+            Some(true) | None => before.take(),
+        }
+    }
+
+    /// Whether it is what a task knows at this moment.
+    fn is_of(&self, task: &TaskScope) -> bool {
+        let parent = task.spans.as_ref().map(|it| (it.trace(), it.current()));
+        let same_parent = match (&self.parent, parent) {
+            (None, None) => true,
+            (Some((trace, number)), Some((of_task, current))) => {
+                Arc::ptr_eq(trace, of_task) && *number == current
+            }
+            _ => false,
+        };
+        let same_propagation = match (&self.propagation, &task.propagation) {
+            (None, None) => true,
+            (Some(own), Some(of_task)) => Arc::ptr_eq(own, of_task),
+            _ => false,
+        };
+        let same_client = match (&self.client, &task.client) {
+            (None, None) => true,
+            (Some(own), Some(of_task)) => own.is_same(of_task),
+            _ => false,
+        };
+        same_parent && same_propagation && same_client && self.scopes.is_same(&task.scopes)
+    }
+
     /// What is known to whoever runs below a span from here.
     pub(crate) fn below(place: &Place) -> Self {
         Self {

@@ -183,18 +183,13 @@ pub(crate) fn current_scopes() -> Scopes {
 
 impl Drop for TaskScope {
     fn drop(&mut self) {
+        let Some(spans) = &mut self.spans else { return };
         #[cfg(feature = "tracing")]
-        if let Some(spans) = &self.spans
-            && spans.open_keys != 0
-        {
-            spans.trace.count_open_keys(spans.open_keys.into());
-        }
-        if let Some(spans) = self.spans.take_if(|spans| spans.recorded) {
+        spans.tell_open_keys();
+        if spans.is_recorded() {
             spans.hand_over(mem::take(&mut self.scopes));
-        } else if let Some(spans) = &self.spans
-            && spans.task == spans.trace.info.root.task()
-        {
-            spans.trace.unsampled_root_ended();
+        } else {
+            spans.end_unrecorded();
         }
     }
 }

@@ -4,10 +4,11 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::mailbox::Mailbox;
 use super::trace::Trace;
 use crate::clock::Ticks;
 use crate::record::{
-    Change, Changes, HandedOver, Item, NO_TASK, Name, Root, Segment, SpanBuffer, SpanNumber,
+    Change, Changes, HandedOver, Item, Left, NO_TASK, Name, Root, Segment, SpanBuffer, SpanNumber,
 };
 #[cfg(feature = "tracing")]
 use crate::scope::Scope;
@@ -22,45 +23,34 @@ impl Trace {
     }
 
     /// Ends the root and delivers the transaction, without what is still recorded by other tasks.
+    ///
+    /// `own` is the buffer of the root's task. A root without a task has its buffer in the mailbox.
     pub(crate) fn root_ended(
-        self: Arc<Self>,
-        mut buffer: SpanBuffer,
+        self: &mut Arc<Self>,
+        mut own: SpanBuffer,
         end: Change,
-        refused: u32,
-        #[cfg_attr(not(feature = "tracing"), expect(unused_mut))] mut scopes: Scopes,
+        mut refused: u32,
+        mut scopes: Scopes,
     ) {
-        if !self.info.sampling.sampled {
+        let sampled = self.info.sampling.sampled;
+        if !sampled {
             // Recorded for the local viewer alone.
             self.unsampled_root_ended();
         }
         let root_number = self.info.root;
-        let mut refused = refused;
-        let mut others = HandedOver::default();
-        let mut changes = Changes::default();
+        let mut left = None;
         let mut mailbox = self.mailbox();
         self.ended.store(true, Ordering::Relaxed);
         if let Some(mailbox) = mailbox.as_deref_mut() {
-            let away = mem::take(&mut mailbox.buffer);
-            others = mem::take(&mut mailbox.handed_over);
-            if root_number.task() == NO_TASK {
-                buffer = away;
-            } else {
-                others.add(NO_TASK, away, &self.attribute_room);
-            }
-            #[cfg(feature = "tracing")]
-            {
-                let left = mem::take(&mut mailbox.on_the_way);
-                scopes.isolation.merge(&Scope::default(), &left);
-            }
-            // What was changed of spans that are still recorded stays here.
-            let live = &mailbox.live;
-            changes = mailbox.changes.take_tasks(|task| !live.contains(&task));
+            left = Some(take_left(mailbox, self, &mut own, &mut scopes));
             refused = refused.saturating_add(mem::take(&mut mailbox.refused));
         }
-        let Some(root) = buffer.records.get_mut(root_number.index()) else {
+        let Some(root) = own.records.get_mut(root_number.index()) else {
             return;
         };
-        if let Some(amendment) = changes.take_amendment(root_number) {
+        if let Some(left) = &mut left
+            && let Some(amendment) = left.changes.take_amendment(root_number)
+        {
             amendment.apply_to(root);
         }
         root.apply(end);
@@ -71,31 +61,36 @@ impl Trace {
         }
         drop(mailbox);
 
-        let children = buffer.records.len() - 1 + others.len();
-        let parts = Parts {
+        let others = left.as_ref().map_or(0, |left| left.others.len());
+        let children = own.records.len() - 1 + others;
+        let item = Item::Transaction(Segment {
+            info: self.info,
+            name: self.take_name(),
             root: Root::Recorded(root_number),
-            own: (root_number.task(), buffer),
-            others,
-            changes,
+            task: root_number.task(),
+            own,
+            left,
             scopes,
+            sampling_context: self.sampling_context_source(),
             ended,
-            children,
-        };
-        self.deliver(parts, refused);
+            children: u32::try_from(children).unwrap_or(u32::MAX),
+        });
+        self.deliver(item, refused);
     }
 
     /// Delivers what a task recorded that outlived its transaction, if it is anything.
     pub(crate) fn late_task_ended(
-        self: Arc<Self>,
-        own: (u32, SpanBuffer),
+        self: &mut Arc<Self>,
+        task: u32,
+        own: SpanBuffer,
         spawned_by: SpanNumber,
         changes: Changes,
         refused: u32,
         scopes: Scopes,
     ) {
-        let outermost = own.1.records.iter();
+        let outermost = own.records.iter();
         let outermost = outermost
-            .filter(|record| record.parent.task() != own.0)
+            .filter(|record| record.parent.task() != task)
             .count();
         if outermost == 0 {
             if refused > 0 && self.info.sampling.sampled {
@@ -103,51 +98,35 @@ impl Trace {
             }
             return;
         }
-        let children = own.1.records.len() - usize::from(outermost == 1);
-        let parts = Parts {
+        let children = own.records.len() - usize::from(outermost == 1);
+        let item = Item::Transaction(Segment {
+            info: self.info,
+            name: self.name(),
             root: Root::Late { spawned_by },
+            task,
             own,
-            others: HandedOver::default(),
-            changes,
+            left: Some(Box::new(Left {
+                others: HandedOver::default(),
+                changes,
+            })),
             scopes,
+            sampling_context: self.sampling_context_source(),
             ended: Ticks::now(),
-            children,
-        };
-        self.deliver(parts, refused);
+            children: u32::try_from(children).unwrap_or(u32::MAX),
+        });
+        self.deliver(item, refused);
     }
 
     /// Gives a segment to the client, and counts the spans that were not recorded if it is sampled.
-    fn deliver(mut self: Arc<Self>, parts: Parts, refused: u32) {
-        let Parts {
-            root,
-            own,
-            others,
-            changes,
-            scopes,
-            ended,
-            children,
-        } = parts;
-        let segment = Segment {
-            sampling_context: self.sampling_context_source(),
-            info: self.info,
-            name: self.take_name(),
-            root,
-            own,
-            others,
-            changes,
-            scopes,
-            ended,
-            children: u32::try_from(children).unwrap_or(u32::MAX),
-        };
-        let item = Item::Transaction(Box::new(segment));
-        let client = &self.client;
+    #[inline]
+    fn deliver(&self, item: Item, refused: u32) {
         if !self.info.sampling.sampled {
-            return client.show(item);
+            return self.client.show(item);
         }
         if refused > 0 {
-            client.count_refused_spans(refused);
+            self.client.count_refused_spans(refused);
         }
-        client.submit(item);
+        self.client.submit(item);
     }
 
     /// The name of the transaction. It is copied only if something else may ask for it later.
@@ -166,14 +145,28 @@ impl Trace {
     }
 }
 
-/// What was recorded of a segment, apart from what its trace knows.
-struct Parts {
-    root: Root,
-    own: (u32, SpanBuffer),
-    others: HandedOver,
-    changes: Changes,
-    scopes: Scopes,
-    ended: Ticks,
-    /// How many spans there are below the root.
-    children: usize,
+/// Takes what was left with a trace whose root ends. What was changed of spans that are still
+/// recorded stays there.
+#[cold]
+fn take_left(
+    mailbox: &mut Mailbox,
+    trace: &Trace,
+    own: &mut SpanBuffer,
+    #[cfg_attr(not(feature = "tracing"), expect(unused_variables))] scopes: &mut Scopes,
+) -> Box<Left> {
+    let away = mem::take(&mut mailbox.buffer);
+    let mut others = mem::take(&mut mailbox.handed_over);
+    if trace.info.root.task() == NO_TASK {
+        *own = away;
+    } else {
+        others.add(NO_TASK, away, &trace.attribute_room);
+    }
+    #[cfg(feature = "tracing")]
+    {
+        let left = mem::take(&mut mailbox.on_the_way);
+        scopes.isolation.merge(&Scope::default(), &left);
+    }
+    let live = &mailbox.live;
+    let changes = mailbox.changes.take_tasks(|task| !live.contains(&task));
+    Box::new(Left { others, changes })
 }

@@ -1,6 +1,6 @@
 //! What the tasks of a transaction leave with it, under one lock.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::record::{Changes, HandedOver, SpanBuffer};
 #[cfg(feature = "tracing")]
@@ -13,7 +13,7 @@ pub(crate) struct Mailbox {
     /// How many tasks were registered.
     tasks: u32,
     /// The numbers of the tasks that are recording, without the root's own.
-    pub(crate) live: HashSet<u32>,
+    pub(crate) live: BTreeSet<u32>,
     /// Spans that were started outside of any task, as those of task 0.
     pub(crate) buffer: SpanBuffer,
     /// For how many of these spans there is room before more must be asked for.

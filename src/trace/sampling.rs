@@ -64,7 +64,10 @@ impl Sampling {
 
     /// Decides by a rate, which is halved as often as the load says.
     fn at_rate(rate: f64, rand: SampleRand, load: u32) -> Self {
-        let rate = rate / 2_f64.powi(load.min(i32::MAX as u32) as i32);
+        let rate = match load {
+            0 => rate,
+            _ => rate / 2_f64.powi(load.min(i32::MAX as u32) as i32),
+        };
         let sampled = rand.is_below(rate);
         Self {
             sampled,

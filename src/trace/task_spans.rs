@@ -1,6 +1,5 @@
 //! One task's part of a trace: its buffer, and which of its spans is current.
 
-use crate::record::buffer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{iter, mem};
@@ -15,7 +14,7 @@ use crate::protocol::Breadcrumb;
 use crate::protocol::SpanStatus;
 #[cfg(feature = "tracing")]
 use crate::record::Record;
-use crate::record::{Change, ROOT_TASK, SpanBuffer, SpanNumber};
+use crate::record::{Change, ROOT_TASK, SpanBuffer, SpanNumber, buffer};
 use crate::scope::Scopes;
 
 /// What one task records of a trace. Nobody else touches it while the task is polled.
@@ -266,24 +265,30 @@ impl TaskSpans {
         }
     }
 
+    /// Tells the trace how many spans that are known by their keys are open here.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn tell_open_keys(&self) {
+        if self.open_keys != 0 {
+            self.trace.count_open_keys(self.open_keys.into());
+        }
+    }
+
+    /// Ends a task of a trace that is not recorded. Only that of its root is counted.
+    pub(crate) fn end_unrecorded(&self) {
+        if self.task == self.trace.info.root.task() {
+            self.trace.unsampled_root_ended();
+        }
+    }
+
     /// Hands over what was recorded, now that the task has ended.
-    pub(crate) fn hand_over(self, scopes: Scopes) {
-        let Self {
-            trace,
-            task,
-            main,
-            dropped_as,
-            current,
-            buffer,
-            refused,
-            references,
-            ..
-        } = self;
-        // Before the trace is looked at: it may be nobody else's from now on.
-        drop(references);
+    pub(crate) fn hand_over(&mut self, scopes: Scopes) {
+        let trace = &mut self.trace;
+        // Before the trace is looked at: nothing else may hold it from now on.
+        self.references.clear();
+        let (task, buffer) = (self.task, mem::take(&mut self.buffer));
         if task == trace.info.root.task() {
-            let end = Change::End(Ticks::now(), dropped_as);
-            trace.root_ended(buffer, end, refused, scopes);
+            let end = Change::End(Ticks::now(), self.dropped_as);
+            trace.root_ended(buffer, end, self.refused, scopes);
             return;
         }
         let mut mailbox = trace.mailbox();
@@ -292,12 +297,12 @@ impl TaskSpans {
         if trace.has_ended() {
             let changes = left.changes.take_task(task);
             drop(mailbox);
-            trace.late_task_ended((task, buffer), current, changes, refused, scopes);
+            trace.late_task_ended(task, buffer, self.current, changes, self.refused, scopes);
             return;
         }
-        left.refused = left.refused.saturating_add(refused);
+        left.refused = left.refused.saturating_add(self.refused);
         let emptied = left.handed_over.add(task, buffer, &trace.attribute_room);
-        if main {
+        if self.main {
             left.scopes = scopes;
         }
         drop(mailbox);

@@ -1,6 +1,5 @@
 //! What the tasks of one transaction share.
 
-use crate::record::AttributeRoom;
 #[cfg(feature = "tracing")]
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,7 +9,7 @@ use super::mailbox::Mailbox;
 use crate::client::Client;
 use crate::propagation::{PropagationContext, Remote};
 use crate::protocol::DynamicSamplingContext;
-use crate::record::{Name, TraceInfo};
+use crate::record::{AttributeRoom, Name, TraceInfo};
 use crate::scope::Scopes;
 
 /// What the tasks of one transaction share.
@@ -103,6 +102,15 @@ impl Trace {
         self.mailbox()
             .as_ref()
             .map(|mailbox| mailbox.scopes.clone())
+            .unwrap_or_default()
+    }
+
+    /// Takes the scopes of a transaction without a task of its own, now that it ends.
+    pub(crate) fn take_scopes(&self) -> Scopes {
+        let mut mailbox = self.mailbox();
+        mailbox
+            .as_mut()
+            .map(|mailbox| std::mem::take(&mut mailbox.scopes))
             .unwrap_or_default()
     }
 

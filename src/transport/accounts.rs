@@ -1,4 +1,4 @@
-//! Where everything is counted that was submitted, or should have been.
+//! The counters of one transport: room, ledgers and unreported losses.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use super::room::{Pending, Room};
 use super::unsampled::Unsampled;
 use crate::protocol::{Category, DiscardReason};
 
-/// The room that is taken, the ledgers, and what the server has to be told of losses.
+/// Room, ledgers, and the losses that the next client report has to include.
 ///
-/// All of it is atomics: whoever counts waits for nobody.
+/// Everything is atomic, so counting never waits for a lock.
 pub(super) struct Accounts {
     pub(super) room: Room,
     ledgers: Ledgers,
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
     Accepted,
     Dropped {
         reason: DropReason,
-        /// Whether the server is told, which it isn't of what it has counted itself.
+        /// Whether a client report includes it. Not if the server counted it itself.
         reported: bool,
     },
 }
@@ -63,7 +63,7 @@ impl Accounts {
         self.tell(reason, weight);
     }
 
-    /// Moves a pending item to where it ends, and gives its room free.
+    /// Counts how a pending item ended, and releases its room.
     pub(super) fn settle(&self, weight: &Weight, size: usize, outcome: Outcome) {
         match outcome {
             Outcome::Accepted => self.ledgers.accept(weight),
@@ -78,13 +78,13 @@ impl Accounts {
         self.room.release(size);
     }
 
-    /// Drops a part of a pending item, which is sent without it.
+    /// Counts a dropped part of a pending item. The rest is still sent.
     pub(super) fn drop_part(&self, reason: DiscardReason, category: Category, quantity: u64) {
         self.ledgers.drop_part(reason.into(), category, quantity);
         self.discards.add(reason, category, quantity);
     }
 
-    /// Counts what a pending item has grown by.
+    /// Counts what was added to a pending item.
     pub(super) fn add(&self, category: Category, quantity: u64) {
         self.ledgers.add(category, quantity);
     }
@@ -94,7 +94,7 @@ impl Accounts {
         self.unsampled.count(reason);
     }
 
-    /// Takes all losses that the server has not been told of, if there are any.
+    /// Takes all losses that were not reported yet, if there are any.
     pub(super) fn take_unsent(&self) -> Option<Unsent> {
         for (reason, transactions) in self.unsampled.take_unreported() {
             // None of them has recorded children, so each is one span.

@@ -1,4 +1,4 @@
-//! What wakes a worker that neither waits for the next item nor for an upload.
+//! Wakes a worker that is not waiting for the next item.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::room::Pending;
 
-/// Wakes the worker, and only if it has to be: that costs more than to record what it is woken for.
+/// Wakes the worker, but only if needed: waking it costs more than recording an item.
 #[derive(Debug)]
 pub(super) struct Bell {
     /// From how many pending items on it rings.
@@ -17,7 +17,7 @@ pub(super) struct Bell {
 }
 
 impl Bell {
-    /// Rings if a worker that lingers waits for so much. For everyone else two numbers are read.
+    /// Rings if the worker lingers and so much is pending. Otherwise it only reads two numbers.
     pub(super) fn ring_at(&self, pending: Pending) {
         if pending.items >= self.at_items.load(Ordering::Relaxed)
             || pending.bytes >= self.at_bytes.load(Ordering::Relaxed)
@@ -32,7 +32,7 @@ impl Bell {
         self.notify.notify_one();
     }
 
-    /// From when on it rings, until it did.
+    /// Sets how much has to be pending for it to ring, once.
     pub(super) fn set(&self, at: Pending) {
         self.at_items.store(at.items, Ordering::Relaxed);
         self.at_bytes.store(at.bytes, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The way from whoever submits something to the worker.
+//! The channel from the application to the worker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use super::job::{Entry, Returned};
 use super::marks::Marks;
 use crate::protocol::DiscardReason;
 
-/// Where items are submitted, from any thread, without a lock.
+/// The sending end: takes items from any thread, without a lock.
 pub(super) struct Channel {
     sender: Sender<Item>,
     accounts: Arc<Accounts>,
     bell: Arc<Bell>,
 }
 
-/// Where the worker takes them. It outlives the worker.
+/// The receiving end, which outlives the worker that holds it.
 pub(super) struct Inbox {
     receiver: Receiver<Item>,
-    /// How many items came out of the channel. The next one has this number.
+    /// How many items were received. The next one gets this number.
     received: u64,
-    /// What was taken out before its turn, or came back, by number.
+    /// Items that were received ahead of their turn or returned, by number.
     ahead: BTreeMap<u64, Entry>,
     pub(super) marks: Marks,
 }
 
-/// Makes both ends.
+/// Creates both ends.
 pub(super) fn channel(accounts: &Arc<Accounts>, bell: &Arc<Bell>) -> (Channel, Inbox) {
-    // As much as is ever admitted, so that what is admitted always fits.
+    // As long as the bound, so that an admitted item always fits.
     let capacity = usize::try_from(accounts.room.most_items()).unwrap_or(usize::MAX);
     let (sender, receiver) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
     let channel = Channel {
@@ -55,14 +55,13 @@ pub(super) fn channel(accounts: &Arc<Accounts>, bell: &Arc<Bell>) -> (Channel, I
 impl Channel {
     /// Queues an item, or counts it as dropped. Returns whether it is queued.
     ///
-    /// It wakes the worker if that waits for the next item, or lingers and there are many now.
+    /// Wakes the worker if it waits for the next item, or if it lingers and many are pending.
     pub(super) fn submit(&self, item: Item) -> bool {
-        // What is refused is freed after it was counted, as that takes time.
         let Some(pending) = self.accounts.admit(&item.weight, item.size) else {
             return false;
         };
         if let Err(refused) = self.sender.try_send(item) {
-            // It can't be: there is a place for all that is admitted.
+            // Never happens: there is a place for every item that is admitted.
             let item = refused.into_inner();
             let reason = DiscardReason::InternalSdkError.into();
             let reported = true;
@@ -84,9 +83,9 @@ impl Inbox {
         self.receive()
     }
 
-    /// Waits for an item, to be [taken](Self::take) then.
+    /// Waits until there is an item to [take](Self::take).
     ///
-    /// Only when there is nothing else to do: as long as it was polled last, every item wakes the worker.
+    /// After a poll that is pending, the next item wakes the worker.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.ahead.is_empty() {
             let Poll::Ready(Some(item)) = self.receiver.poll_recv(context) else {
@@ -98,9 +97,9 @@ impl Inbox {
         Poll::Ready(())
     }
 
-    /// Takes out what was sent before so many had been, ahead of its turn. Returns whether all of it is here.
+    /// Receives all items up to this number ahead of their turn. Returns whether it has all of them.
     pub(super) fn gather(&mut self, before: u64) -> bool {
-        // Some of them may not be sent yet; who is to wait for them is about to send them at the same time.
+        // Items that are still being sent at the same time as the flush need not be covered by it.
         let sent = self.received + self.receiver.len() as u64;
         while self.received < before.min(sent) {
             let Some(entry) = self.receive() else {
@@ -111,7 +110,7 @@ impl Inbox {
         true
     }
 
-    /// Takes in what has come back.
+    /// Takes back jobs that were dropped before they were settled.
     pub(super) fn take_back(&mut self, returned: &Returned) {
         let entries = returned.take().into_iter();
         self.ahead
@@ -119,7 +118,7 @@ impl Inbox {
     }
 
     fn receive(&mut self) -> Option<Entry> {
-        // `try_recv` would block the thread while another one is in the middle of sending.
+        // `try_recv` would block this thread while another one is in the middle of sending.
         let received = unconstrained(self.receiver.recv()).now_or_never();
         received.flatten().map(|item| self.entry(item))
     }

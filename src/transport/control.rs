@@ -1,22 +1,22 @@
-//! What the handle asks of the worker, beside the items.
+//! The messages from the handle to the worker, beside the items.
 
 use tokio::sync::oneshot;
 
-/// Something that the handle asks for. Whoever asks waits for it, so that no retry should.
+/// A message to the worker. A caller waits for what follows, so pending retries start at once.
 pub(super) enum Message {
-    /// To settle all that was submitted before.
+    /// Settle everything that was submitted before.
     Flush(Request),
-    /// To end once nothing is pending. Nothing is admitted any more.
+    /// End once nothing is pending. Nothing is admitted any more.
     Close,
-    /// To give everything pending one last try, as nobody waits any more, and to end.
+    /// Give everything pending one last try and end: no caller waits any more.
     Abandon,
 }
 
-/// Somebody who waits until all that was submitted before is settled.
+/// A call of `flush` that waits.
 pub(super) struct Request {
-    /// How many items had been admitted.
+    /// How many items were admitted before it.
     pub(super) before: u64,
-    /// Dropped by a worker that ends before.
+    /// Dropped if the worker ends first.
     pub(super) done: oneshot::Sender<()>,
 }
 
@@ -27,12 +27,12 @@ pub(super) enum Phase {
     Open,
     /// Nothing is admitted any more. The worker ends when nothing is pending.
     Closing,
-    /// Nobody waits any more: everything pending gets one last try.
+    /// No caller waits any more: everything pending gets one last try.
     Abandoned,
 }
 
 impl Message {
-    /// The phase that it begins, at least.
+    /// The earliest phase that can follow.
     pub(super) fn phase(&self) -> Phase {
         match self {
             Self::Flush(_) => Phase::Open,

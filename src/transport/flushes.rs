@@ -1,11 +1,11 @@
-//! Those who wait until something is settled.
+//! The flushes that wait for an answer.
 
 use tokio::sync::oneshot;
 
 use super::channel::Inbox;
 use super::control::Request;
 
-/// Everybody who waits, from the request to the answer.
+/// All flushes, from the request to the answer.
 #[derive(Default)]
 pub(super) struct Flushes(Vec<Flush>);
 
@@ -17,19 +17,19 @@ struct Flush {
 /// What a flush waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// That everything before this number is taken out of the channel.
+    /// That all items before this number are received.
     Gathering(u64),
-    /// That everything with this mark or an earlier one is settled.
+    /// That all jobs with this mark or an earlier one are settled.
     Settling(u64),
-    /// That losses are reported.
+    /// That a client report starts.
     Reporting,
-    /// That no report is under way.
+    /// That no client report is in flight.
     Answering,
 }
 
 impl Flushes {
     pub(super) fn add(&mut self, request: Request) {
-        // Those who gave up waiting would stay here as long as the server is silent.
+        // Otherwise flushes that were cancelled would stay as long as the server is silent.
         self.0.retain(|flush| !flush.done.is_closed());
         self.0.push(Flush {
             stage: Stage::Gathering(request.before),
@@ -37,7 +37,7 @@ impl Flushes {
         });
     }
 
-    /// Takes note of what has come and what is settled. Returns whether all that is waited for has come.
+    /// Moves every flush as far as possible. Returns whether all items that they wait for are received.
     pub(super) fn advance(&mut self, inbox: &mut Inbox) -> bool {
         for flush in &mut self.0 {
             if let Stage::Gathering(before) = flush.stage
@@ -55,7 +55,7 @@ impl Flushes {
         !self.0.iter().any(gathering)
     }
 
-    /// Whether somebody waits for losses to be reported, which the caller is about to do.
+    /// Whether a flush waits for a client report, which the caller is about to start.
     pub(super) fn take_reporting(&mut self) -> bool {
         let mut any = false;
         for flush in &mut self.0 {
@@ -67,11 +67,11 @@ impl Flushes {
         any
     }
 
-    /// Answers those who wait for nothing any more.
+    /// Answers the flushes that wait for nothing else.
     pub(super) fn answer(&mut self) {
         let done = |flush: &mut Flush| flush.stage == Stage::Answering;
         for flush in self.0.extract_if(.., done) {
-            // Whoever gave up waiting is not there to be told.
+            // The caller may have given up.
             let _ = flush.done.send(());
         }
     }

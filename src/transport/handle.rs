@@ -9,6 +9,7 @@ use tokio::time;
 
 use super::config::Config;
 use super::control::Message;
+use super::enabled::has_timers;
 use super::item::Item;
 use super::ledger::{DeliveryReport, Weight};
 use super::payload::Payload;
@@ -62,7 +63,7 @@ impl Transport {
 
     /// Waits until everything submitted so far is settled and losses are reported, or until the deadline.
     ///
-    /// It must be awaited inside a Tokio runtime, any one; elsewhere it returns at once.
+    /// It must be awaited inside a Tokio runtime, any one with timers; elsewhere it returns at once.
     ///
     /// # Cancel safety
     ///
@@ -97,6 +98,9 @@ impl Transport {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
+        if !has_timers() {
+            return;
+        }
         let drained = async {
             // A worker whose runtime ends meanwhile lets go of those who wait; they carry on with another.
             for _ in 0..MAX_WORKERS {

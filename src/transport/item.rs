@@ -1,14 +1,14 @@
-//! What waits to be delivered.
+//! What goes through the channel.
 
 use super::ledger::Weight;
 use super::payload::Payload;
 
-/// Something finished, as it goes through the channel.
+/// A finished item on its way to the worker.
 pub(super) struct Item {
     pub(super) payload: Box<dyn Payload>,
-    /// How much it counts for.
+    /// How much it counts for in each category.
     pub(super) weight: Weight,
-    /// The bytes it holds in memory, as far as the bounds are concerned.
+    /// The bytes that it reserves.
     pub(super) size: usize,
 }
 

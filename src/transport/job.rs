@@ -24,7 +24,7 @@ use crate::protocol::{Category, DiscardReason, Transaction};
 ///
 /// It ends in exactly one of [`accept`](Self::accept), [`discard`](Self::discard)
 /// and [`discard_unreported`](Self::discard_unreported). Dropped without, as happens to all that is in
-/// flight when a runtime shuts down, it goes to where [`Returned`] ones wait.
+/// flight when a runtime shuts down, it returns to the worker by way of [`Returned`].
 pub(super) struct Job {
     // `None` once settled.
     content: Option<Content>,
@@ -32,7 +32,7 @@ pub(super) struct Job {
     home: Arc<Returned>,
 }
 
-/// What a job is about, without the duty to settle it.
+/// The data of a job, without the duty to settle it.
 pub(super) struct Entry {
     pub(super) content: Content,
     pub(super) ticket: Ticket,
@@ -65,10 +65,10 @@ pub(super) enum Content {
     Prepared(Box<Prepared>),
 }
 
-/// Where jobs go that are dropped before they are settled.
+/// Keeps jobs that were dropped before they were settled, until a worker takes them back.
 ///
-/// Most of them are those of a runtime that has ended. Some may come much
-/// later, from a thread that was building one.
+/// Most of them were in flight when their runtime ended. Some return much
+/// later, from a thread that was building them.
 pub(super) struct Returned {
     entries: Mutex<Vec<Entry>>,
     accounts: Arc<Accounts>,
@@ -94,7 +94,7 @@ impl Returned {
         self.ring();
     }
 
-    /// Has the worker look after what has come back or was settled elsewhere.
+    /// Wakes the worker to look for jobs that returned or were settled on another thread.
     pub(super) fn ring(&self) {
         self.bell.ring();
     }
@@ -129,12 +129,12 @@ impl Job {
         self.ticket.weight.category()
     }
 
-    /// Where it goes unless it is settled.
+    /// Where it returns to unless it is settled.
     pub(super) fn home(&self) -> &Arc<Returned> {
         &self.home
     }
 
-    /// Whether what is to be done with it next would keep others waiting.
+    /// Whether the next step would block the worker for long.
     pub(super) fn takes_long(&self) -> bool {
         let by_itself = match &self.content {
             Some(Content::Payload(payload)) => payload.takes_long(),
@@ -166,7 +166,7 @@ impl Job {
         }
     }
 
-    /// Whether nothing is to be built any more.
+    /// Whether it is built.
     pub(super) fn is_built(&self) -> bool {
         matches!(self.content, Some(Content::Built(_) | Content::Prepared(_)))
     }
@@ -228,7 +228,7 @@ impl Job {
         Some(self)
     }
 
-    /// Counts a part that it is sent without.
+    /// Counts a part that was removed from it.
     fn drop_part(&mut self, reason: DiscardReason, category: Category, quantity: u64) {
         let dropped = self.ticket.weight.reduce(category, quantity);
         if dropped > 0 {
@@ -236,7 +236,7 @@ impl Job {
         }
     }
 
-    /// Counts what came on top of what it was submitted with, if it has so much now.
+    /// Counts what it has gained since it was submitted, if this is more.
     fn grow(&mut self, category: Category, quantity: u64) {
         let added = self.ticket.weight.raise(category, quantity);
         if added > 0 {

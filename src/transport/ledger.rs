@@ -49,9 +49,9 @@ pub enum DropReason {
 
 /// The counters behind every [`DeliveryReport`]: one ledger for each category.
 ///
-/// They are atomics, so that counting needs no lock. `sampled` is raised before anything else
-/// is counted and read after everything else, and what is not settled is pending: so the sums
-/// hold at any time.
+/// They are atomics, so counting needs no lock. `sampled` is raised before anything else is
+/// counted and read after everything else, and what is not settled is pending, so the sums hold
+/// at any time.
 #[derive(Debug, Default)]
 pub(crate) struct Ledgers {
     ledgers: [Ledger; CATEGORIES.len()],
@@ -191,7 +191,7 @@ impl Ledgers {
         }
     }
 
-    /// A part of a pending item was dropped, which is sent without it.
+    /// A part of a pending item was dropped. The rest is still sent.
     pub(crate) fn drop_part(&self, reason: DropReason, category: Category, quantity: u64) {
         let dropped = &self.of(category).dropped[reason.index()];
         dropped.fetch_add(quantity, Ordering::Release);
@@ -225,7 +225,7 @@ impl Ledgers {
 
 impl Ledger {
     fn tally(&self) -> Tally {
-        // `Acquire` sees all that came before a count, and so whatever `sampled` was raised by for it.
+        // `Acquire` makes everything visible that came before a count, such as its share of `sampled`.
         let accepted = self.accepted.load(Ordering::Acquire);
         let dropped = self.dropped.each_ref();
         let dropped = dropped.map(|count| count.load(Ordering::Acquire));

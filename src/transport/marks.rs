@@ -1,13 +1,12 @@
-//! Which jobs came before a flush.
+//! Tells jobs from before a flush from later ones.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 
-/// Tells whether all that came before some moment is settled.
+/// The marks that jobs hold until they are settled, wherever they are.
 ///
-/// Every job holds a mark until it is settled, wherever it is. A flush turns
-/// to the next mark, and waits until nobody holds an earlier one.
+/// A flush turns to the next mark, and waits until no job holds an earlier one.
 #[derive(Default)]
 pub(super) struct Marks {
     current: Mark,
@@ -17,16 +16,16 @@ pub(super) struct Marks {
     earlier: VecDeque<(u64, Weak<()>)>,
 }
 
-/// What every job holds that came in the same time.
+/// Held by every job that was received between two flushes.
 pub(super) type Mark = Arc<()>;
 
 impl Marks {
-    /// The mark for what comes now.
+    /// The mark for jobs that are received now.
     pub(super) fn current(&self) -> Mark {
         Arc::clone(&self.current)
     }
 
-    /// Gives another mark to all that comes from now on. Returns the number of the one before.
+    /// Turns to another mark for jobs that are received from now on. Returns the number of the previous one.
     pub(super) fn turn(&mut self) -> u64 {
         let before = self.number;
         let mark = std::mem::take(&mut self.current);
@@ -35,14 +34,14 @@ impl Marks {
         before
     }
 
-    /// Whether nobody holds the mark with this number, nor an earlier one.
+    /// Whether no job holds the mark with this number, nor an earlier one.
     pub(super) fn is_settled(&mut self, number: u64) -> bool {
         while let Some((_, mark)) = self.earlier.front()
             && mark.strong_count() == 0
         {
             self.earlier.pop_front();
         }
-        // Whoever dropped the last mark had counted before.
+        // The last mark was dropped after its job was counted.
         fence(Ordering::Acquire);
         let oldest = self.earlier.front().map(|(number, _)| *number);
         oldest.is_none_or(|oldest| oldest > number)

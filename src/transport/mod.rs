@@ -37,7 +37,9 @@ mod bell;
 mod channel;
 mod config;
 mod control;
+mod destination;
 mod discards;
+mod enabled;
 mod flushes;
 mod handle;
 mod item;
@@ -63,6 +65,7 @@ mod worker;
 mod writers;
 
 pub(crate) use self::config::Config;
+pub(crate) use self::enabled::missing;
 pub(crate) use self::handle::Transport;
 pub use self::ledger::{DeliveryReport, DropReason, Tally};
 #[cfg(feature = "test")]

@@ -1,4 +1,4 @@
-//! How much may be pending, and how much is.
+//! The bounds of what is pending.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -7,8 +7,8 @@ use crate::protocol::DiscardReason;
 
 /// The bounds of everything that is pending, by count and by bytes.
 ///
-/// An item takes its room before it is queued, and gives it back when it is
-/// settled, so the bounds hold for what is queued and what is in flight.
+/// An item reserves its room before it is queued and releases it when it is
+/// settled, so the bounds cover what is queued and what is in flight.
 #[derive(Debug)]
 pub(super) struct Room {
     /// How many items were admitted so far. The highest bit is set once nothing more is.
@@ -19,7 +19,7 @@ pub(super) struct Room {
     bytes: AtomicUsize,
     most_items: u64,
     most_bytes: usize,
-    /// Whether something did not fit since the worker last asked.
+    /// Whether an item did not fit since the worker last looked.
     overflowed: AtomicBool,
 }
 
@@ -42,9 +42,9 @@ impl Room {
         }
     }
 
-    /// Takes room for one item. Returns how much is pending with it, or why it is refused.
+    /// Reserves room for one item. Returns how much is pending with it, or why the item is refused.
     pub(super) fn reserve(&self, size: usize) -> Result<Pending, DropReason> {
-        // Bytes first: an item that was admitted must come.
+        // Bytes first: an item that is counted as admitted has to follow.
         let bytes = self.reserve_bytes(size)?;
         match self.reserve_item() {
             Ok(items) => Ok(Pending { items, bytes }),
@@ -55,7 +55,7 @@ impl Room {
         }
     }
 
-    /// Takes the place of one item. Returns how many are taken with it.
+    /// Reserves the place of one item. Returns how many are pending with it.
     fn reserve_item(&self) -> Result<u64, DropReason> {
         let mut items = 0;
         let next = |admitted: u64| {
@@ -75,7 +75,7 @@ impl Room {
         }
     }
 
-    /// Takes bytes. Returns how many are taken with them.
+    /// Reserves bytes. Returns how many are pending with them.
     fn reserve_bytes(&self, size: usize) -> Result<usize, DropReason> {
         let with = |bytes: usize| {
             let bytes = bytes.checked_add(size)?;
@@ -90,20 +90,20 @@ impl Room {
     }
 
     fn overflow(&self) -> DropReason {
-        // Written once, as it is under load that this happens.
+        // Written only once: this happens under load.
         if !self.overflowed.load(Ordering::Relaxed) {
             self.overflowed.store(true, Ordering::Relaxed);
         }
         DiscardReason::QueueOverflow.into()
     }
 
-    /// Gives back what an item has taken that is settled.
+    /// Releases the room of an item that is settled.
     pub(super) fn release(&self, size: usize) {
         self.bytes.fetch_sub(size, Ordering::Relaxed);
         self.settled.fetch_add(1, Ordering::Release);
     }
 
-    /// Has a pending item take other room than before, whether there is so much or not.
+    /// Changes how many bytes a pending item holds, even beyond the bound.
     pub(super) fn resize(&self, from: usize, to: usize) {
         if to > from {
             self.bytes.fetch_add(to - from, Ordering::Relaxed);
@@ -112,7 +112,7 @@ impl Room {
         }
     }
 
-    /// Admits nothing any more. Returns whether it did before.
+    /// Refuses all further items. Returns whether it was open before.
     pub(super) fn close(&self) -> bool {
         self.admitted.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
     }
@@ -126,18 +126,18 @@ impl Room {
         self.is_closed() && self.pending().items == 0
     }
 
-    /// Whether nothing more fits. A closed one has room for what it holds.
+    /// Whether nothing more fits. Never, once it is closed: what is pending may stay.
     pub(super) fn is_full(&self) -> bool {
         let pending = self.pending();
         !self.is_closed() && (pending.items >= self.most_items || pending.bytes >= self.most_bytes)
     }
 
-    /// Whether something did not fit since this was last [taken](Self::take_overflowed) note of.
+    /// Whether an item did not fit since [`take_overflowed`](Self::take_overflowed) was last called.
     pub(super) fn has_overflowed(&self) -> bool {
         self.overflowed.load(Ordering::Relaxed)
     }
 
-    /// Whether something did not fit since this was last asked.
+    /// Whether an item did not fit since this was last called.
     pub(super) fn take_overflowed(&self) -> bool {
         self.overflowed.swap(false, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The way to one destination: what is on it, what waits for it, and what the server said.
+//! The route to one destination: uploads in flight, retries, limits and pace.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::StatusCode;
 use tokio::time::Instant;
 
 use super::accounts::Accounts;
 use super::config::Config;
+use super::destination::Destination;
 use super::discards::Unsent;
 use super::job::Job;
 use super::pace::Pace;
@@ -20,7 +20,6 @@ use super::retry::{MAX_AGE, MAX_TRIES};
 use super::spotlight::Sidecar;
 use super::upload::{Encoded, Finished, Upload, make_client, upload, upload_large};
 use super::writers::Writers;
-use crate::diagnostics::{self, Topic};
 use crate::export::RateLimits;
 use crate::http::{Compressor, Failure, HttpClient, HttpConfig};
 use crate::protocol::{Category, DiscardReason};
@@ -29,6 +28,7 @@ use crate::protocol::{Category, DiscardReason};
 ///
 /// It outlives the worker that drives it.
 pub(super) struct Route {
+    destination: Destination,
     http: HttpConfig,
     /// `None` while it is [parked](Self::park), or if it could not be made, so that nothing can be sent.
     client: Option<HttpClient>,
@@ -40,12 +40,10 @@ pub(super) struct Route {
     /// What was built late, or failed and is tried again, by the time of the next try and its number.
     waiting: BTreeMap<(Instant, u64), Job>,
     reporting: Reporting,
-    /// Whether the server is told of losses.
-    sends_reports: bool,
-    /// Who gets a copy of every client report.
+    /// Receives a copy of every client report.
     sidecar: Option<Arc<Sidecar>>,
     accounts: Arc<Accounts>,
-    /// Whether nobody waits any more.
+    /// Whether no caller waits any more.
     abandoned: bool,
 }
 
@@ -53,6 +51,7 @@ impl Route {
     pub(super) fn new(config: &Config, accounts: &Arc<Accounts>) -> Self {
         let now = Instant::now();
         Self {
+            destination: Destination::of(config),
             http: config.http.clone(),
             client: None,
             compressor: Compressor::new(config.http.compression),
@@ -61,7 +60,6 @@ impl Route {
             uploads: FuturesUnordered::new(),
             waiting: BTreeMap::new(),
             reporting: Reporting::new(now),
-            sends_reports: config.send_client_reports,
             sidecar: config.sidecar.clone(),
             accounts: Arc::clone(accounts),
             abandoned: false,
@@ -75,14 +73,14 @@ impl Route {
         self.reporting.resume(Instant::now());
     }
 
-    /// Lets go of all that lives on the current runtime. Every job goes back to where it came from.
+    /// Drops everything that lives on the current runtime. Unsettled jobs return.
     pub(super) fn park(&mut self) {
         self.uploads.clear();
         self.waiting.clear();
         self.client = None;
     }
 
-    /// Somebody waits: nothing waits for another try any more.
+    /// Starts all retries now, because a caller waits.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.pace.hurry(now);
         for ((_, number), job) in mem::take(&mut self.waiting) {
@@ -90,13 +88,13 @@ impl Route {
         }
     }
 
-    /// Nobody waits any more: there are no pauses, and one last try.
+    /// No caller waits any more: no pauses, and one last try.
     pub(super) fn abandon(&mut self) {
         self.abandoned = true;
         self.pace.abandon();
     }
 
-    /// Whether one more job may start to be sent, as far as those under way are concerned.
+    /// Whether one more upload may start beside those in flight.
     pub(super) fn has_slot(&self) -> bool {
         self.pace.has_slot(self.uploads.len())
     }
@@ -110,19 +108,19 @@ impl Route {
         self.pace.probe_at(now)
     }
 
-    /// When something that waits here is to be tried.
+    /// When the first of the waiting jobs is due.
     pub(super) fn first_due(&self) -> Option<Instant> {
         let ((due, _), _) = self.waiting.first_key_value()?;
         Some(*due)
     }
 
-    /// Takes what is to be tried now.
+    /// Takes a waiting job that is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Job> {
         self.first_due().filter(|due| *due <= now)?;
         self.waiting.pop_first().map(|(_, job)| job)
     }
 
-    /// Has a job wait until then.
+    /// Keeps a job until then.
     pub(super) fn hold(&mut self, job: Job, until: Instant) {
         self.waiting.insert((until, job.ticket.number), job);
     }
@@ -165,11 +163,10 @@ impl Route {
         }
     }
 
-    /// An upload that came to an end, whenever there is one.
+    /// Waits for an upload to end.
     pub(super) fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<Finished> {
         match self.uploads.poll_next_unpin(context) {
             Poll::Ready(Some(finished)) => Poll::Ready(finished),
-            // Without any there will be none.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -182,14 +179,17 @@ impl Route {
         match finished.answer {
             Some(Ok(reply)) => {
                 self.pace.answered(now);
-                self.limits.update(reply.status, &reply.headers, now);
+                let verdict = self.destination.read(&reply, &mut self.limits, now);
                 if let Some(unsent) = finished.unsent
-                    && is_read(reply.status)
+                    && verdict.report_read
                 {
                     unsent.sent();
                 }
-                if let Some(job) = finished.job {
-                    settle(job, reply.status);
+                let Some(job) = finished.job else { return };
+                match verdict.outcome {
+                    Ok(()) => job.accept(),
+                    Err(refusal) if refusal.counted => job.discard_unreported(refusal.reason),
+                    Err(refusal) => job.discard(refusal.reason),
                 }
             }
             Some(Err(failure)) => {
@@ -206,7 +206,7 @@ impl Route {
         if failure != Failure::Connect {
             job.ticket.tries += 1;
         } else if job.ticket.tries == 0 {
-            // Nothing was sent yet, so it may take as long as it wants.
+            // Nothing was sent yet: its age does not count.
             job.ticket.first_try = None;
         }
         let tries = job.ticket.tries;
@@ -266,7 +266,7 @@ impl Route {
     }
 
     fn take_losses(&mut self, now: Instant) -> Option<Unsent> {
-        if !self.sends_reports {
+        if !self.destination.sends_reports() {
             return None;
         }
         let unsent = self.accounts.take_unsent()?;
@@ -277,26 +277,3 @@ impl Route {
         Some(unsent)
     }
 }
-
-/// Whether a server that answers so has read the client report in the envelope.
-fn is_read(status: StatusCode) -> bool {
-    // With 429 it takes out of an envelope what there is a limit for, and reads the rest.
-    status.is_success() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// Counts a job by the status of the answer.
-fn settle(job: Job, status: StatusCode) {
-    if status.is_success() {
-        job.accept();
-    } else if status == StatusCode::TOO_MANY_REQUESTS {
-        // The server counts these itself.
-        job.discard_unreported(DiscardReason::RateLimitBackoff);
-    } else {
-        let code = usize::from(status.as_u16());
-        diagnostics::once_with(&REFUSED[code.min(REFUSED.len() - 1)], &status);
-        job.discard(DiscardReason::SendError);
-    }
-}
-
-/// One for each status, as each has another reason. Those that nobody knows share the last.
-static REFUSED: [Topic; 600] = [const { Topic::new("the server refuses what it is sent") }; 600];

@@ -29,8 +29,8 @@ pub(super) struct Shared {
     life: Mutex<Life>,
 }
 
-/// Who has what the worker works with. The lock is never held for long, and not to submit
-/// something while a worker runs.
+/// Whether a worker runs, and what the next one needs. The lock is held for a moment only, and
+/// never while an item is submitted to a running worker.
 struct Life {
     /// `None` while there is a worker.
     parked: Option<Box<Parked>>,
@@ -46,13 +46,13 @@ pub(super) struct Parked {
     pub(super) route: Route,
 }
 
-/// What there is to do for somebody who wants a worker to run.
+/// What a caller that needs a worker has to do.
 pub(super) enum Claim {
-    /// To start one with this.
+    /// Start one with this.
     Start(Box<Parked>),
-    /// Nothing, as there is one.
+    /// Nothing: one runs.
     Runs,
-    /// Nothing, as there can't or needn't be one.
+    /// Nothing: none can run here, or none is needed.
     Never,
 }
 
@@ -84,19 +84,19 @@ impl Shared {
         }
     }
 
-    /// Whether there is a worker. One may be ending, or starting.
+    /// Whether a worker runs. It may be about to start or to end.
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire)
     }
 
-    /// Has a worker run, if there is something left to do for one.
+    /// Claims what is parked, for a worker on this runtime.
     pub(super) fn claim(&self, runtime: runtime::Id) -> Claim {
         self.claim_from(&mut self.life(), Some(runtime))
     }
 
     /// Asks for all that was submitted so far to be settled, and for a worker to do that.
     ///
-    /// `None`: there is nothing to wait for, or nobody who could deliver it.
+    /// `None`: there is nothing to wait for, or no worker can run here.
     pub(super) fn ask(&self, runtime: runtime::Id) -> Option<(oneshot::Receiver<()>, Claim)> {
         let mut life = self.life();
         if life.parked.is_some() && self.accounts.room.is_drained() {
@@ -108,12 +108,12 @@ impl Shared {
         }
         let (done, receiver) = oneshot::channel();
         let before = self.accounts.room.admitted();
-        // Under the lock, so that a worker that ends finds it and lets go of it.
+        // Sent under the lock, so that a worker that ends now finds the message and drops it.
         self.tell(Message::Flush(Request { before, done }));
         Some((receiver, claim))
     }
 
-    /// Admits nothing more and lets the worker know, which runs if it is needed for that.
+    /// Closes the room and sends a message to the worker. Claims one if something is left to do.
     pub(super) fn end(&self, message: Message, runtime: Option<runtime::Id>) -> Claim {
         // Even with nothing pending there may be losses to report, once.
         let was_open = self.accounts.room.close();
@@ -126,7 +126,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what a worker leaves behind, for the next one.
+    /// Keeps the state of a worker that ends, for the next one.
     pub(super) fn park(&self, mut parked: Box<Parked>, failed_on: Option<runtime::Id>) {
         let mut life = self.life();
         let mut left = Vec::new();
@@ -138,7 +138,7 @@ impl Shared {
         life.failed_on = failed_on.or(life.failed_on);
         self.running.store(false, Ordering::Release);
         drop(life);
-        // Those who wait see their channel closed, and start a worker where they are.
+        // Flushes see their channel closed, and start a worker on their own runtime.
         drop(left);
     }
 

@@ -29,7 +29,7 @@ use super::upload::Finished;
 use super::writers::Writers;
 use crate::own_work::hidden;
 
-/// Takes from the channel, builds, and has the route send it.
+/// Receives items, builds them, and hands them to the route.
 struct Worker {
     shared: Arc<Shared>,
     inbox: Inbox,
@@ -42,24 +42,24 @@ struct Worker {
     writers: Writers,
     /// How long to look for more by itself instead of being woken.
     linger_until: Instant,
-    /// Whether all that somebody waits for has come out of the channel.
+    /// Whether all items that a flush waits for are received.
     gathered: bool,
     monitor: Monitor,
     share: Share,
 }
 
-/// A worker, for as long as its task lives. It parks what it worked with, however it ends.
+/// A worker as long as its task lives. Its state is parked, however the task ends.
 struct Running {
     /// `None` once it is parked.
     worker: Option<Worker>,
     shared: Arc<Shared>,
-    /// Where it runs, to be noted should it panic there, as it does where there is no timer.
+    /// Where it runs. If it panics there, as it does without timers, it is not started there again.
     runtime: runtime::Id,
 }
 
-/// Something that the worker waits for.
+/// What ends a pause of the worker.
 enum Event {
-    Finished(Finished),
+    Finished(Box<Finished>),
     Built(Option<Job>),
     Told(Message),
     /// There may be something to do.
@@ -73,16 +73,11 @@ struct Pause {
     listens: bool,
 }
 
-/// Starts a worker with what was parked, if there is to be one. Returns whether there is one then.
-pub(super) fn start(shared: &Arc<Shared>, claim: Claim, runtime: &Handle) -> bool {
-    match claim {
-        Claim::Start(parked) => {
-            // A runtime that has shut down drops the worker at once, which parks it all again.
-            drop(runtime.spawn(run(Arc::clone(shared), parked, runtime.id())));
-            true
-        }
-        Claim::Runs => true,
-        Claim::Never => false,
+/// Starts a worker, if the claim is for one.
+pub(super) fn start(shared: &Arc<Shared>, claim: Claim, runtime: &Handle) {
+    if let Claim::Start(parked) = claim {
+        // A runtime that has shut down drops the worker at once, and everything is parked again.
+        drop(runtime.spawn(run(Arc::clone(shared), parked, runtime.id())));
     }
 }
 
@@ -137,7 +132,7 @@ impl Worker {
             }
             let pause = (!started).then(|| self.pause(now));
             match self.next_event(pause).await {
-                Event::Finished(finished) => self.route.finish(finished, Instant::now()),
+                Event::Finished(finished) => self.route.finish(*finished, Instant::now()),
                 Event::Built(Some(job)) => self.route.hold(job, Instant::now()),
                 Event::Told(message) => self.hear(message, Instant::now()),
                 Event::Built(None) | Event::Woken => {}
@@ -145,7 +140,7 @@ impl Worker {
         }
     }
 
-    /// Does what the handle asks for.
+    /// Handles a message.
     fn hear(&mut self, message: Message, now: Instant) {
         self.phase = self.phase.max(message.phase());
         if let Message::Flush(request) = message {
@@ -154,7 +149,7 @@ impl Worker {
         self.route.hurry(now);
     }
 
-    /// Takes note of what has come, what is settled and how it goes.
+    /// Updates all that depends on other threads and on time.
     fn look(&mut self, now: Instant) {
         self.inbox.take_back(&self.shared.returned);
         self.gathered = self.flushes.advance(&mut self.inbox);
@@ -176,7 +171,7 @@ impl Worker {
         self.monitor.check(healthy || !enabled, &accounts.load, now);
     }
 
-    /// Sends losses alone, if it is time, and answers those who waited for it.
+    /// Sends losses alone, if it is time, and answers the flushes that waited for it.
     fn report_losses(&mut self, now: Instant) {
         if !self.route.is_reporting() {
             let waited_for = self.flushes.take_reporting();
@@ -239,7 +234,7 @@ impl Worker {
     /// When the next job may start, if that is not yet.
     fn starts_at(&self, now: Instant) -> Option<Instant> {
         let share = self.share.used_up_until(now);
-        // Who waits is the application too.
+        // The application itself waits for a flush.
         let is_waited_for = self.phase != Phase::Open || !self.flushes.is_empty();
         let share = share.filter(|_| !is_waited_for);
         self.route.starts_at(now).max(share)
@@ -256,7 +251,7 @@ impl Worker {
         idle && self.shared.accounts.room.is_drained() && !self.route.say_goodbye(now)
     }
 
-    /// Says until when the worker may sleep, and when an item has to wake it.
+    /// Decides how long the worker may sleep, and whether items have to wake it.
     fn pause(&self, now: Instant) -> Pause {
         let may_start = self.may_start(now);
         let mut until = self.route.reports_at();
@@ -289,7 +284,7 @@ impl Worker {
         }
     }
 
-    /// From how much pending on a worker that lingers is woken.
+    /// How much has to be pending to wake a worker that lingers.
     fn many(&self) -> Pending {
         let room = &self.shared.accounts.room;
         let now = room.pending();
@@ -299,7 +294,7 @@ impl Worker {
         }
     }
 
-    /// Lets everything go on until something happens or the pause is over. Without a pause others get their turn.
+    /// Drives uploads and builds until something happens or the pause ends. Without a pause other tasks get a turn.
     async fn next_event(&mut self, pause: Option<Pause>) -> Event {
         let bell = &self.shared.bell;
         let listens = pause.as_ref().is_some_and(|pause| pause.listens);
@@ -322,7 +317,7 @@ impl Worker {
             let polled = route.poll_finished(context);
             share.add(begin.elapsed());
             if let Poll::Ready(finished) = polled {
-                return Poll::Ready(Event::Finished(finished));
+                return Poll::Ready(Event::Finished(Box::new(finished)));
             }
             if let Poll::Ready(Some(built)) = building.poll_next_unpin(context) {
                 return Poll::Ready(Event::Built(built));
@@ -335,7 +330,7 @@ impl Worker {
         .await
     }
 
-    /// Lets go of all that lives on the current runtime, but for those who wait.
+    /// Drops everything that lives on the current runtime, except the flushes.
     fn into_parked(mut self) -> (Parked, Flushes) {
         self.building.clear();
         self.route.park();
@@ -355,7 +350,7 @@ impl Drop for Running {
             let failed_on = thread::panicking().then_some(self.runtime);
             let (parked, flushes) = worker.into_parked();
             self.shared.park(Box::new(parked), failed_on);
-            // Only now, as those who wait start a worker where they are.
+            // Only now: their callers start a worker on their own runtime.
             drop(flushes);
         }
     }
@@ -367,5 +362,5 @@ const LINGER: Duration = Duration::from_millis(5);
 const MANY_ITEMS: u64 = 64;
 /// Which part of the bounds' bytes wakes a worker that lingers.
 const MANY_BYTES: usize = 16;
-/// How long to wait for somebody who is in the middle of sending an item.
+/// How long to wait for a thread that is in the middle of sending an item.
 const MOMENT: Duration = Duration::from_millis(1);

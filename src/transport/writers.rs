@@ -1,4 +1,4 @@
-//! Threads for what would keep the worker's own waiting.
+//! Threads for work that would block the worker's own thread.
 
 use std::sync::Arc;
 
@@ -8,30 +8,30 @@ use tokio::task::spawn_blocking;
 use super::job::Job;
 use crate::own_work::hidden_work;
 
-/// Does work on threads that may block, a few at a time: the application needs the processor more.
+/// Runs slow work on blocking threads, few at a time: the application needs the processor more.
 #[derive(Clone)]
 pub(super) struct Writers(Arc<Semaphore>);
 
 impl Writers {
-    /// Does something with a job. `None`: the job is settled, or has gone back by itself.
+    /// Runs something with a job. `None`: the job was settled or returned.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: Job,
         work: impl FnOnce(Job) -> Option<T> + Send + 'static,
     ) -> Option<T> {
-        // Never closed; an error would only mean that nobody waits in line.
+        // Never closed; on an error the work would run at once.
         let permit = Arc::clone(&self.0).acquire_owned().await;
         let work = move || {
             let _permit = permit;
             let home = Arc::clone(job.home());
             let done = work(job);
             if done.is_none() {
-                // Somebody may wait for it with another worker, if this one's runtime has ended.
+                // If this runtime has ended, another worker may be waiting for the job to settle.
                 home.ring();
             }
             done
         };
-        // Should the thread never come to it, the job goes back.
+        // If the work never runs, the job returns by itself.
         spawn_blocking(hidden_work(work)).await.ok().flatten()
     }
 }

@@ -1,15 +1,18 @@
 //! From a finished transaction to its spans: all of them, changed, filtered and ordered.
 
-use crate::options::Settings;
-use crate::record::buffer;
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
 
 use super::short::remove_short;
 use super::span::{Assembled, set};
+use crate::clock::Ticks;
 use crate::diagnostics;
+use crate::options::Settings;
 use crate::protocol::{DiscardReason, SpanStatus};
-use crate::record::{Change, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanBuffer, SpanNumber};
+use crate::record::{
+    Change, Changes, Left, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanBuffer, SpanNumber,
+    buffer,
+};
 
 /// The spans of a segment, whichever form they will be sent in.
 pub(crate) struct AssembledSegment {
@@ -24,8 +27,8 @@ pub(crate) struct AssembledSegment {
 
 /// Brings a segment together. Its emptied buffers are used again.
 pub(crate) fn assemble(mut segment: Segment, settings: &Settings) -> AssembledSegment {
-    let mut spans = collect(&mut segment);
-    change(&mut segment, &mut spans);
+    let (mut spans, changes) = collect(&mut segment);
+    change(changes, segment.root, segment.ended, &mut spans);
     let root = take_root(&segment, &mut spans);
     let mut removed = Vec::new();
     let min_duration = settings.filters.min_span_duration;
@@ -47,12 +50,13 @@ pub(crate) fn assemble(mut segment: Segment, settings: &Settings) -> AssembledSe
 }
 
 /// Brings all records together, ordered by their numbers, with their attributes.
-fn collect(segment: &mut Segment) -> Vec<Assembled> {
+fn collect(segment: &mut Segment) -> (Vec<Assembled>, Changes) {
     let mut spans = Vec::with_capacity(segment.children as usize + 1);
-    let (mut buffers, records, attributes) = mem::take(&mut segment.others).into_parts();
+    let left = segment.left.take().map_or_else(Left::default, |left| *left);
+    let (mut buffers, records, attributes) = left.others.into_parts();
     let small = records.into_iter();
     spans.extend(small.map(|(number, record)| Assembled::new(number, record)));
-    buffers.push(mem::take(&mut segment.own));
+    buffers.push((segment.task, mem::take(&mut segment.own)));
     for (task, buffer) in &mut buffers {
         for (index, record) in buffer.records.drain(..).enumerate() {
             let number = SpanNumber::new(*task, index as u32);
@@ -76,24 +80,50 @@ fn collect(segment: &mut Segment) -> Vec<Assembled> {
         });
     }
     // What was set away from home was set after what was set there.
-    for attributes in segment.changes.attributes() {
+    for attributes in left.changes.attributes() {
         set(&mut spans, attributes);
     }
-    spans
+    (spans, left.changes)
 }
 
 /// Makes the changes that were left with the trace, and ends what did not end.
-fn change(segment: &mut Segment, spans: &mut [Assembled]) {
-    for (number, amendment) in segment.changes.take_amendments() {
+fn change(mut changes: Changes, root: Root, ended: Ticks, spans: &mut [Assembled]) {
+    for (number, amendment) in changes.take_amendments() {
         if let Ok(place) = spans.binary_search_by_key(&number, |span| span.number) {
             amendment.apply_to(&mut spans[place].record);
         }
     }
+    let root_status = match root {
+        Root::Recorded(number) => spans
+            .binary_search_by_key(&number, |span| span.number)
+            .ok()
+            .and_then(|place| spans[place].record.status),
+        Root::Late { .. } => None,
+    };
+    let root_status = root_status.unwrap_or(SpanStatus::Ok);
     for Assembled { record, .. } in spans {
         // As servers do it with spans that have no end.
-        record.apply(Change::End(segment.ended, SpanStatus::DeadlineExceeded));
+        let status = match ends_with_root(record) {
+            true => root_status,
+            false => SpanStatus::DeadlineExceeded,
+        };
+        record.apply(Change::End(ended, status));
         // One span that ends before it starts has the whole transaction refused.
         record.end = record.end.max(record.start);
+    }
+}
+
+/// Whether a span that is still open ends with its root, as a middleware's does: what it wraps is
+/// dropped just after the response, and nothing of its work is missing then.
+fn ends_with_root(record: &Record) -> bool {
+    #[cfg(feature = "tracing")]
+    {
+        record.metadata.is_some()
+    }
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _ = record;
+        false
     }
 }
 

@@ -10,6 +10,7 @@ use super::record_err::RecordErr;
 use crate::poll::poll_and_drop;
 use crate::propagation::IncomingTrace;
 use crate::span::open_scope::OpenScope;
+use crate::span::start::NewTransaction;
 use crate::span::transaction::TransactionBuilder;
 use crate::task::{Context, TaskScope};
 
@@ -18,7 +19,7 @@ use crate::task::{Context, TaskScope};
 #[must_use = "nothing runs, or is measured, until this future is polled"]
 pub struct InTransaction<F> {
     // The context counts where nothing is current at the first poll.
-    start: Option<(TransactionBuilder, Option<Context>)>,
+    start: Option<(NewTransaction, Option<Context>)>,
     #[pin]
     scoped: Scoped<F>,
 }
@@ -54,7 +55,7 @@ impl TransactionBuilder {
 impl<F> InTransaction<F> {
     pub(crate) fn new(wrapped_in: Option<Context>, start: TransactionBuilder, future: F) -> Self {
         Self {
-            start: Some((start, wrapped_in)),
+            start: Some((start.new, wrapped_in)),
             scoped: Scoped::new(future),
         }
     }
@@ -78,11 +79,10 @@ impl<F: Future> Future for InTransaction<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        if let Some(start) = this.start.take() {
-            let (builder, context) = start;
-            this.scoped
-                .as_mut()
-                .open(builder.open(Context::current().or(context), None));
+        if let Some((new, context)) = this.start {
+            let scope = new.open(Context::current_or(context), None);
+            this.scoped.as_mut().open(scope);
+            *this.start = None;
         }
         this.scoped.poll(cx)
     }

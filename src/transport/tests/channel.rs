@@ -1,5 +1,6 @@
 //! The channel: many threads at once, and how rarely the worker is woken.
 
+use futures_util::FutureExt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,7 +110,7 @@ async fn a_worker_that_can_take_no_more_is_not_woken() {
     assert_eq!(polls.load(Ordering::Relaxed), busy);
     // A flush is heard.
     let mut flush = pin!(transport.flush(LONG));
-    assert!(futures_util::poll!(&mut flush).is_pending());
+    assert!((&mut flush).now_or_never().is_none());
     settle().await;
     assert!(polls.load(Ordering::Relaxed) > busy);
 }
@@ -159,6 +160,7 @@ async fn what_eight_threads_submit_at_once_is_all_there() {
 /// Run it in release mode: `cargo test --release --lib eight_threads_cost -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, for a machine that does nothing else"]
+#[expect(clippy::print_stderr, reason = "a measurement shows what it has found")]
 fn eight_threads_cost_hardly_more_than_one() {
     const ALL: u64 = 1_600_000;
     let server = Server::start(|_| OK);
@@ -186,10 +188,10 @@ fn eight_threads_cost_hardly_more_than_one() {
     let mut ratios = Vec::new();
     for _ in 0..7 {
         let (one, eight) = (round(1), round(8));
-        println!("one thread {one:.0} ns, eight {eight:.0} ns an item");
+        eprintln!("one thread {one:.0} ns, eight {eight:.0} ns an item");
         ratios.push(eight / one);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("the median ratio is {:.2}", ratios[3]);
+    eprintln!("the median ratio is {:.2}", ratios[3]);
     assert!(ratios[3] < 1.3, "{ratios:?}");
 }
