@@ -1,7 +1,7 @@
 //! The client: what a program makes once, and closes before it ends.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -45,8 +45,6 @@ struct Inner {
     settings: Arc<Settings>,
     /// The trace that the process is part of from its start.
     trace_at_start: Option<Arc<PropagationContext>>,
-    /// The trace of whatever happens outside of any other, once somebody asks.
-    trace_of_process: OnceLock<Arc<PropagationContext>>,
     delivery: Delivery,
     /// Who is shown everything, whatever else becomes of it.
     sidecar: Option<Arc<Sidecar>>,
@@ -116,7 +114,6 @@ impl Client {
         let inner = Inner {
             settings: Arc::new(settings),
             trace_at_start: at_start.map(Arc::new),
-            trace_of_process: OnceLock::new(),
             delivery,
             sidecar,
         };
@@ -247,14 +244,6 @@ impl Client {
     /// The trace that the process is part of from its start, if it is of any.
     pub(crate) fn trace_at_start(&self) -> Option<&Arc<PropagationContext>> {
         self.inner.trace_at_start.as_ref()
-    }
-
-    /// The trace of whatever happens outside of any other.
-    pub(crate) fn trace_of_process(&self) -> &Arc<PropagationContext> {
-        self.trace_at_start().unwrap_or_else(|| {
-            let new = || Arc::new(PropagationContext::new());
-            self.inner.trace_of_process.get_or_init(new)
-        })
     }
 
     /// How many bytes of a request's body integrations may send.

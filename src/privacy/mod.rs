@@ -16,7 +16,7 @@ mod method;
 mod name;
 mod query;
 mod request;
-#[cfg(test)]
+#[cfg(all(test, feature = "axum", feature = "process", feature = "tracing"))]
 mod table;
 mod text;
 mod url;

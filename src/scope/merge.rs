@@ -1,8 +1,5 @@
 //! Bringing changes together that were made to copies of one scope.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use super::scope::{Scope, ScopeData};
 
 impl Scope {
@@ -15,8 +12,8 @@ impl Scope {
         let before = before.data.as_deref().unwrap_or(&nothing);
         let other = other.data.as_deref().unwrap_or(&nothing);
         let own = self.data();
-        merge_maps(&mut own.tags, &before.tags, &other.tags);
-        merge_maps(&mut own.contexts, &before.contexts, &other.contexts);
+        own.tags.merge(&before.tags, &other.tags);
+        own.contexts.merge(&before.contexts, &other.contexts);
         merge_values(&mut own.user, &before.user, &other.user);
         merge_values(&mut own.request, &before.request, &other.request);
         merge_values(&mut own.level, &before.level, &other.level);
@@ -25,19 +22,6 @@ impl Scope {
         // They are only ever added, so both begin with those from before.
         let added = other.processors.iter().skip(before.processors.len());
         own.processors.extend(added.cloned());
-    }
-}
-
-type Map<V> = BTreeMap<Cow<'static, str>, V>;
-
-fn merge_maps<V: Clone + PartialEq>(own: &mut Map<V>, before: &Map<V>, other: &Map<V>) {
-    for key in before.keys().chain(other.keys()) {
-        if own.get(key) == before.get(key) {
-            match other.get(key) {
-                Some(value) => drop(own.insert(key.clone(), value.clone())),
-                None => drop(own.remove(key)),
-            }
-        }
     }
 }
 

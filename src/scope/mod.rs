@@ -13,6 +13,7 @@
 
 mod breadcrumbs;
 pub(crate) mod global;
+mod map;
 mod merge;
 mod scope;
 

@@ -12,7 +12,6 @@
 //! Later ones win.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::breadcrumbs::Breadcrumbs;
+use super::map::Map;
 use crate::hooks::EventProcessor;
 use crate::protocol::{Breadcrumb, Level, Request, Tags, Transaction, User, valid};
 
@@ -34,8 +34,8 @@ pub struct Scope {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScopeData {
-    pub(crate) tags: BTreeMap<Cow<'static, str>, String>,
-    pub(crate) contexts: BTreeMap<Cow<'static, str>, Value>,
+    pub(crate) tags: Map<String>,
+    pub(crate) contexts: Map<Value>,
     pub(crate) user: Option<User>,
     pub(crate) request: Option<Request>,
     pub(crate) level: Option<Level>,
@@ -220,10 +220,10 @@ impl Scope {
     /// Puts what is known here on a transaction, over what is there already.
     fn apply_to(&self, transaction: &mut Transaction, tags: &mut Tags) {
         let Some(data) = &self.data else { return };
-        for (key, value) in &data.tags {
+        for (key, value) in data.tags.iter() {
             tags.set(key.clone(), value.clone());
         }
-        for (name, context) in &data.contexts {
+        for (name, context) in data.contexts.iter() {
             transaction
                 .contexts
                 .others
@@ -246,7 +246,10 @@ impl Scope {
     fn size(&self) -> usize {
         let Some(data) = &self.data else { return 0 };
         let tags = data.tags.iter().map(|(key, value)| key.len() + value.len());
-        let contexts = data.contexts.values().map(valid::size_of_value);
+        let contexts = data
+            .contexts
+            .iter()
+            .map(|(name, context)| name.len() + valid::size_of_value(context));
         let user = data.user.iter().flat_map(|user| user.other.values());
         let request = data.request.iter().flat_map(|request| {
             let texts = [&request.url, &request.query_string];

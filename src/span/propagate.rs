@@ -2,7 +2,7 @@
 
 use super::span::Span;
 use crate::client::Client;
-use crate::propagation::{IncomingTrace, OutgoingTrace, SentryTrace};
+use crate::propagation::{IncomingTrace, OutgoingTrace, PropagationContext, SentryTrace};
 use crate::task::{Context, slot};
 use crate::trace::Place;
 
@@ -119,9 +119,15 @@ impl Caller {
             }),
             Self::Scope(mut context) => {
                 let client = context.take_client()?;
-                let trace = context.propagation.as_ref();
-                let trace = trace.unwrap_or_else(|| client.trace_of_process());
-                may_go(&client).then(|| trace.outgoing(client.identity(), client.propagation()))
+                may_go(&client).then(|| {
+                    let known = context.propagation.as_ref();
+                    let (identity, policy) = (client.identity(), client.propagation());
+                    match known.or_else(|| client.trace_at_start()) {
+                        Some(trace) => trace.outgoing(identity, policy),
+                        // Each call is one of its own, as a transaction would be.
+                        None => PropagationContext::new().outgoing(identity, policy),
+                    }
+                })
             }
         }
     }

@@ -28,7 +28,7 @@ pub(crate) struct AssembledSegment {
 /// Brings a segment together. Its emptied buffers are used again.
 pub(crate) fn assemble(mut segment: Segment, settings: &Settings) -> AssembledSegment {
     let (mut spans, changes) = collect(&mut segment);
-    change(changes, segment.ended, &mut spans);
+    change(changes, segment.root, segment.ended, &mut spans);
     let root = take_root(&segment, &mut spans);
     let mut removed = Vec::new();
     let min_duration = settings.filters.min_span_duration;
@@ -87,17 +87,43 @@ fn collect(segment: &mut Segment) -> (Vec<Assembled>, Changes) {
 }
 
 /// Makes the changes that were left with the trace, and ends what did not end.
-fn change(mut changes: Changes, ended: Ticks, spans: &mut [Assembled]) {
+fn change(mut changes: Changes, root: Root, ended: Ticks, spans: &mut [Assembled]) {
     for (number, amendment) in changes.take_amendments() {
         if let Ok(place) = spans.binary_search_by_key(&number, |span| span.number) {
             amendment.apply_to(&mut spans[place].record);
         }
     }
+    let root_status = match root {
+        Root::Recorded(number) => spans
+            .binary_search_by_key(&number, |span| span.number)
+            .ok()
+            .and_then(|place| spans[place].record.status),
+        Root::Late { .. } => None,
+    };
+    let root_status = root_status.unwrap_or(SpanStatus::Ok);
     for Assembled { record, .. } in spans {
         // As servers do it with spans that have no end.
-        record.apply(Change::End(ended, SpanStatus::DeadlineExceeded));
+        let status = match ends_with_root(record) {
+            true => root_status,
+            false => SpanStatus::DeadlineExceeded,
+        };
+        record.apply(Change::End(ended, status));
         // One span that ends before it starts has the whole transaction refused.
         record.end = record.end.max(record.start);
+    }
+}
+
+/// Whether a span that is still open ends with its root, as a middleware's does: what it wraps is
+/// dropped just after the response, and nothing of its work is missing then.
+fn ends_with_root(record: &Record) -> bool {
+    #[cfg(feature = "tracing")]
+    {
+        record.metadata.is_some()
+    }
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _ = record;
+        false
     }
 }
 
