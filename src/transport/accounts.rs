@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::backpressure::Load;
-use super::config::Config;
 use super::discards::{Discards, Unsent};
 use super::ledger::{DeliveryReport, DropReason, Ledgers, Weight};
 use super::room::{Pending, Room};
@@ -33,9 +32,9 @@ pub(super) enum Outcome {
 }
 
 impl Accounts {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(queue_items: usize, queue_bytes: usize) -> Self {
         Self {
-            room: Room::new(config.queue_items, config.queue_bytes),
+            room: Room::new(queue_items, queue_bytes),
             ledgers: Ledgers::default(),
             discards: Arc::default(),
             unsampled: Unsampled::default(),

@@ -58,7 +58,7 @@ pub(super) enum Claim {
 
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
-        let accounts = Arc::new(Accounts::new(&config));
+        let accounts = Arc::new(Accounts::new(config.queue_items, config.queue_bytes));
         let bell = Arc::new(Bell::default());
         let (channel, inbox) = channel(&accounts, &bell);
         let (control, messages) = mpsc::unbounded_channel();
