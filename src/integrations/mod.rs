@@ -12,7 +12,7 @@ pub mod actix_web;
 pub mod apalis;
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(feature = "_calls")]
+#[cfg(feature = "_client-spans")]
 mod call;
 #[cfg(feature = "_http-client")]
 mod client;

@@ -10,7 +10,7 @@ use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::record::SpanNumber;
 use crate::task::{in_task_of, slot};
-use crate::trace::{NewSpan, Place};
+use crate::trace::{NewSpan, SpanLocation};
 
 /// A span that has not started yet. See [`span`].
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl SpanBuilder {
     ///
     /// A handle from outside of any transaction leaves it with the current one.
     pub fn child_of(mut self, parent: &Span) -> Self {
-        self.new.more().parent.clone_from(&parent.place);
+        self.new.more().parent.clone_from(&parent.location);
         self
     }
 
@@ -91,7 +91,7 @@ impl SpanBuilder {
     pub fn in_scope<R>(mut self, f: impl FnOnce(&Span) -> R) -> R {
         if let Some(parent) = self.new.take_parent() {
             let parent = Span {
-                place: Some(parent),
+                location: Some(parent),
             };
             return parent.in_scope(|| self.in_scope(f));
         }
@@ -110,25 +110,25 @@ impl SpanBuilder {
 
     /// Starts the span and returns it, for work that is neither a closure nor a future.
     pub fn start(mut self) -> OpenSpan {
-        let place = match self.new.take_parent() {
+        let location = match self.new.take_parent() {
             Some(parent) => Some(self.start_below(parent)),
             None => slot::with(|task| Some(task.spans.as_mut()?.start(&mut self.new, None))),
         };
-        OpenSpan::new(Span { place })
+        OpenSpan::new(Span { location })
     }
 
     /// Starts the span below another one: in the current task if that records
     /// the same trace, else with the trace.
-    pub(crate) fn start_below(&mut self, parent: Place) -> Place {
-        let Place { trace, number, .. } = parent;
+    pub(crate) fn start_below(&mut self, parent: SpanLocation) -> SpanLocation {
+        let SpanLocation { trace, number, .. } = parent;
         let here = in_task_of(&trace, |spans| {
             let current = spans.set_current(number);
-            let place = spans.start(&mut self.new, None);
+            let location = spans.start(&mut self.new, None);
             spans.set_current(current);
-            Some(place)
+            Some(location)
         });
-        if let Some(place) = here {
-            return place;
+        if let Some(location) = here {
+            return location;
         }
         let started = if trace.recorded {
             let start = self.new.start_in(&trace);
@@ -136,7 +136,7 @@ impl SpanBuilder {
         } else {
             None
         };
-        Place {
+        SpanLocation {
             trace,
             number: started.unwrap_or(number),
             recorded: started.is_some(),
@@ -174,8 +174,8 @@ impl Entered {
     fn enter(&mut self, span: &mut NewSpan) {
         slot::with(|task| {
             let spans = task.spans.as_mut()?;
-            self.span.place = Some(spans.start(span, None));
-            let number = self.span.place.as_ref()?.number;
+            self.span.location = Some(spans.start(span, None));
+            let number = self.span.location.as_ref()?.number;
             self.current = spans.set_current(number);
             Some(())
         });
@@ -186,14 +186,14 @@ impl Entered {
         // The scopes on a thread are a stack: what was current is so again.
         slot::with(|task| {
             let spans = task.spans.as_mut()?;
-            if Arc::ptr_eq(spans.trace(), &self.span.place.as_ref()?.trace) {
+            if Arc::ptr_eq(spans.trace(), &self.span.location.as_ref()?.trace) {
                 spans.set_current(self.current);
-                spans.end(self.span.place.take()?, self.status);
+                spans.end(self.span.location.take()?, self.status);
             }
             Some(())
         });
-        if let Some(place) = self.span.place.take() {
-            place.end(Ticks::now(), self.status);
+        if let Some(location) = self.span.location.take() {
+            location.end(Ticks::now(), self.status);
         }
     }
 }
@@ -201,7 +201,7 @@ impl Entered {
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        if self.span.place.is_some() {
+        if self.span.location.is_some() {
             self.leave();
         }
     }

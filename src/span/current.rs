@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::span::Span;
 use crate::task::slot;
-use crate::trace::Place;
+use crate::trace::SpanLocation;
 
 /// The span that the current code runs in, `None` outside of any transaction.
 ///
@@ -28,14 +28,14 @@ use crate::trace::Place;
 /// # }
 /// ```
 pub fn current_span() -> Option<Span> {
-    let place = Some(Place::current()?);
-    Some(Span { place })
+    let location = Some(SpanLocation::current()?);
+    Some(Span { location })
 }
 
 /// Whether a span that is started here and now would be recorded, as long as there is room for it.
 ///
 /// It is the cheapest thing to ask, and allocates nothing.
-#[cfg(any(feature = "_calls", feature = "tracing"))]
+#[cfg(any(feature = "_client-spans", feature = "tracing"))]
 pub(crate) fn is_recording() -> bool {
     slot::with(|task| Some(task.spans.as_ref()?.is_recorded())).unwrap_or(false)
 }
@@ -61,7 +61,7 @@ pub fn current_transaction() -> Option<Span> {
     slot::with(|task| {
         let spans = task.spans.as_mut()?;
         Some(Span {
-            place: Some(Place::root(Arc::clone(spans.trace()))),
+            location: Some(SpanLocation::root(Arc::clone(spans.trace()))),
         })
     })
 }

@@ -10,7 +10,7 @@ use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::record::{Change, Kind, Metadata, Record, SpanNumber, metadata};
 use crate::task::{Context, TaskScope, drop_status, slot};
-use crate::trace::{Place, TaskSpans, Trace};
+use crate::trace::{SpanLocation, TaskSpans, Trace};
 
 /// Names a span, without holding on to anything of its trace.
 ///
@@ -80,14 +80,14 @@ impl SpanKey {
             self.leave(before);
             return started;
         }
-        let parent = self.span()?.place?;
+        let parent = self.span()?.location?;
         let mut builder = SpanBuilder::new(op.into(), metadata.name().into()).origin(origin);
         let child = Span {
-            place: Some(builder.start_below(parent)),
+            location: Some(builder.start_below(parent)),
         };
         child.set_metadata(metadata);
         let key = child.key()?;
-        child.place?.trace.count_open_keys(1);
+        child.location?.trace.count_open_keys(1);
         Some(key)
     }
 
@@ -110,8 +110,8 @@ impl SpanKey {
 
     /// A scope in which it is the current span.
     pub(crate) fn open(self) -> Option<Box<TaskScope>> {
-        let place = self.span()?.place?;
-        Some(Context::below(&place).open())
+        let location = self.span()?.location?;
+        Some(Context::below(&location).open())
     }
 
     /// A handle to the span, if its trace is still there.
@@ -119,7 +119,7 @@ impl SpanKey {
         let here = self.with_spans(|spans| Some(Arc::clone(spans.trace())));
         let trace = here.or_else(|| Trace::listed(self.trace & !1))?;
         Some(Span {
-            place: Some(Place {
+            location: Some(SpanLocation {
                 number: self.span_number(),
                 recorded: self.is_recorded(),
                 // A recorded root is known by its number, and another one has no use for it.
@@ -161,9 +161,9 @@ impl SpanKey {
 
     #[cold]
     fn end_away(self) {
-        if let Some(place) = self.span().and_then(|span| span.place) {
-            place.end(Ticks::now(), drop_status());
-            place.trace.count_open_keys(-1);
+        if let Some(location) = self.span().and_then(|span| span.location) {
+            location.end(Ticks::now(), drop_status());
+            location.trace.count_open_keys(-1);
         }
     }
 
@@ -186,8 +186,8 @@ impl SpanKey {
 
     #[cold]
     fn change_away(self, change: Change) {
-        if let Some(place) = self.span().and_then(|span| span.place) {
-            place.trace.change_away(place.number, change);
+        if let Some(location) = self.span().and_then(|span| span.location) {
+            location.trace.change_away(location.number, change);
         }
     }
 
@@ -220,20 +220,20 @@ impl Span {
 
     /// Links it to a span that has caused it without being above it.
     pub(crate) fn follows_from(&self, cause: &Self) {
-        if let (Some(place), Some(cause)) = (self.recorded(), &cause.place) {
+        if let (Some(location), Some(cause)) = (self.recorded(), &cause.location) {
             let trace_id = cause.trace.info.trace_id;
             let span_id = cause.trace.info.span_id(cause.number);
             // Under a key of its own, as setting one again replaces it.
             let key = format!("{trace_id}-{span_id}");
-            place.set(Kind::Link, key.into(), Content::Bytes(&[]));
+            location.set(Kind::Link, key.into(), Content::Bytes(&[]));
         }
     }
 
     /// What finds the span again, `None` outside of any transaction.
     pub(crate) fn key(&self) -> Option<SpanKey> {
-        let place = self.place.as_ref()?;
-        place.trace.list();
-        let trace = place.trace.number();
-        Some(SpanKey::new(trace, place.number, place.recorded))
+        let location = self.location.as_ref()?;
+        location.trace.list();
+        let trace = location.trace.number();
+        Some(SpanKey::new(trace, location.number, location.recorded))
     }
 }

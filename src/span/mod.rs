@@ -7,7 +7,7 @@ mod future;
 mod key;
 mod open_scope;
 mod open_span;
-#[cfg(any(feature = "_calls", feature = "_http-client"))]
+#[cfg(any(feature = "_client-spans", feature = "_http-client"))]
 mod polled;
 mod propagate;
 mod span;
@@ -16,7 +16,7 @@ mod start;
 mod transaction;
 
 pub use self::builder::{SpanBuilder, span};
-#[cfg(any(feature = "_calls", feature = "tracing"))]
+#[cfg(any(feature = "_client-spans", feature = "tracing"))]
 pub(crate) use self::current::is_recording;
 pub use self::current::{current_span, current_transaction};
 pub use self::future::{InScope, InSpan, InTransaction, Instrument, RecordErr, WithScope};
@@ -25,7 +25,7 @@ pub(crate) use self::key::SpanKey;
 #[cfg(any(feature = "_http-server", feature = "apalis"))]
 pub(crate) use self::open_scope::OpenScope;
 pub use self::open_span::OpenSpan;
-#[cfg(any(feature = "_calls", feature = "_http-client"))]
+#[cfg(any(feature = "_client-spans", feature = "_http-client"))]
 pub(crate) use self::polled::PolledSpan;
 pub use self::propagate::{continue_trace, outgoing_trace, outgoing_trace_to, start_new_trace};
 pub use self::span::Span;

@@ -9,7 +9,7 @@ use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::record::{Change, SpanBuffer};
 use crate::task::drop_status;
-use crate::trace::Place;
+use crate::trace::SpanLocation;
 
 /// A span that ends when this is dropped.
 ///
@@ -57,9 +57,11 @@ impl OpenSpan {
     }
 
     /// The root of a transaction without a task of its own.
-    pub(crate) fn root(place: Place) -> Self {
+    pub(crate) fn root(location: SpanLocation) -> Self {
         Self {
-            span: Span { place: Some(place) },
+            span: Span {
+                location: Some(location),
+            },
             ends_transaction: true,
         }
     }
@@ -79,30 +81,30 @@ impl OpenSpan {
 
     /// Ends the span, unless it has ended.
     fn end(&mut self, time: Option<SystemTime>, status: SpanStatus) {
-        let Some(mut place) = self.span.place.take() else {
+        let Some(mut location) = self.span.location.take() else {
             return;
         };
         let ticks = match time {
-            Some(time) => place.trace.info.anchor.ticks_at(time),
+            Some(time) => location.trace.info.anchor.ticks_at(time),
             None => Ticks::now(),
         };
-        if self.ends_transaction && !place.recorded {
-            place.trace.unsampled_root_ended();
+        if self.ends_transaction && !location.recorded {
+            location.trace.unsampled_root_ended();
         } else if self.ends_transaction {
-            let scopes = place.trace.take_scopes();
+            let scopes = location.trace.take_scopes();
             let end = Change::End(ticks, status);
-            place
+            location
                 .trace
                 .root_ended(SpanBuffer::default(), end, 0, scopes);
         } else {
-            place.end(ticks, status);
+            location.end(ticks, status);
         }
     }
 }
 
 impl Drop for OpenSpan {
     fn drop(&mut self) {
-        if self.span.place.is_none() {
+        if self.span.location.is_none() {
             return;
         }
         self.end(None, drop_status());

@@ -39,19 +39,21 @@ impl PolledSpan {
 
     /// Does a piece of the work.
     pub(crate) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        let Some(place) = &self.span.place else {
+        let Some(location) = &self.span.location else {
             return work();
         };
-        let current = in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
+        let current = in_task_of(&location.trace, |spans| {
+            Some(spans.set_current(location.number))
+        });
         if let Some(current) = current {
             let _restore = Restore {
-                trace: &place.trace,
+                trace: &location.trace,
                 current,
             };
             return work();
         }
         if self.own.is_none() {
-            self.own = Some(Context::below(place).open());
+            self.own = Some(Context::below(location).open());
         }
         let _entered = slot::enter(&mut self.own);
         work()
@@ -75,7 +77,7 @@ impl PolledSpan {
     }
 
     /// Ends the span now, with this status.
-    #[cfg(feature = "_calls")]
+    #[cfg(feature = "_client-spans")]
     pub(crate) fn finish_as(self, status: SpanStatus) {
         self.set_status(status);
         self.finish();

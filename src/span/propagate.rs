@@ -4,7 +4,7 @@ use super::span::Span;
 use crate::client::Client;
 use crate::propagation::{IncomingTrace, OutgoingTrace, PropagationContext, SentryTrace};
 use crate::task::{Context, slot};
-use crate::trace::Place;
+use crate::trace::SpanLocation;
 
 /// Calls `work` in the trace that came in, or in a new one if it can't be continued.
 ///
@@ -83,8 +83,8 @@ impl Span {
     }
 
     fn caller(&self) -> Caller {
-        match &self.place {
-            Some(place) => Caller::Span(place.clone()),
+        match &self.location {
+            Some(location) => Caller::Span(location.clone()),
             None => Caller::current(),
         }
     }
@@ -92,14 +92,14 @@ impl Span {
 
 /// Where a call to another process is made from.
 enum Caller {
-    Span(Place),
+    Span(SpanLocation),
     Scope(Context),
 }
 
 impl Caller {
     fn current() -> Self {
-        match Place::current() {
-            Some(place) => Self::Span(place),
+        match SpanLocation::current() {
+            Some(location) => Self::Span(location),
             None => Self::Scope(Context::current().unwrap_or_default()),
         }
     }
@@ -108,7 +108,7 @@ impl Caller {
         let may_go =
             |client: &Client| url.is_none_or(|url| client.propagation().lets_propagate_to(url));
         match self {
-            Self::Span(Place { trace, number, .. }) => may_go(&trace.client).then(|| {
+            Self::Span(SpanLocation { trace, number, .. }) => may_go(&trace.client).then(|| {
                 let sentry_trace = SentryTrace {
                     trace_id: trace.info.trace_id,
                     span_id: trace.info.span_id(number),

@@ -22,7 +22,7 @@ use crate::record::RequestWriter;
 use crate::record::call_site;
 use crate::record::{Change, Kind};
 use crate::task::{Context, Restore, in_task_of, slot};
-use crate::trace::Place;
+use crate::trace::SpanLocation;
 
 /// A span that was started by somebody: the root of a transaction or one below it.
 ///
@@ -36,29 +36,33 @@ use crate::trace::Place;
 #[derive(Clone)]
 pub struct Span {
     // `None` where there was no transaction.
-    pub(crate) place: Option<Place>,
+    pub(crate) location: Option<SpanLocation>,
 }
 
 impl Span {
     pub(crate) fn none() -> Self {
-        Self { place: None }
+        Self { location: None }
     }
 
     /// The trace that the span belongs to.
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.place.as_ref().map(|place| place.trace.info.trace_id)
+        self.location
+            .as_ref()
+            .map(|location| location.trace.info.trace_id)
     }
 
     /// The id of the span, or of the nearest span above it that is recorded.
     pub fn span_id(&self) -> Option<SpanId> {
-        self.place
+        self.location
             .as_ref()
-            .map(|place| place.trace.info.span_id(place.number))
+            .map(|location| location.trace.info.span_id(location.number))
     }
 
     /// Whether what is set here will be sent.
     pub fn is_recorded(&self) -> bool {
-        self.place.as_ref().is_some_and(|place| place.recorded)
+        self.location
+            .as_ref()
+            .is_some_and(|location| location.recorded)
     }
 
     /// Sets a tag, a short value to search by. Tags of a root span are those of its transaction.
@@ -66,10 +70,10 @@ impl Span {
     /// Keys and values that servers would not take are made to fit, and kept
     /// whole in the span's data: see [`Scope::set_tag`](crate::Scope::set_tag).
     pub fn set_tag(&self, key: impl Into<Cow<'static, str>>, value: impl Display) {
-        if let Some(place) = self.recorded() {
+        if let Some(location) = self.recorded() {
             let key = key.into();
             with_text(value, |text| {
-                place.set(Kind::Tag, key, Content::Value(Borrowed::Text(text)));
+                location.set(Kind::Tag, key, Content::Value(Borrowed::Text(text)));
             });
         }
     }
@@ -83,10 +87,10 @@ impl Span {
     /// are not formatted where the code runs. What a transaction sets beyond
     /// 8 MiB, keys included, is not kept.
     pub fn set_data(&self, key: impl Into<Cow<'static, str>>, value: impl Serialize) {
-        if let Some(place) = self.recorded() {
+        if let Some(location) = self.recorded() {
             let key = key.into();
             with_or_reason(&value, |value| {
-                place.set(Kind::Data, key, Content::Value(value));
+                location.set(Kind::Data, key, Content::Value(value));
             });
         }
     }
@@ -94,29 +98,35 @@ impl Span {
     /// How many bytes of a request's body may be told.
     #[cfg(feature = "axum")]
     pub(crate) fn max_request_body_size(&self) -> usize {
-        let client = self.place.as_ref().map(|place| &place.trace.client);
+        let client = self
+            .location
+            .as_ref()
+            .map(|location| &location.trace.client);
         client.map_or(0, Client::max_request_body_size)
     }
 
     /// Whether data that identifies people is sent.
     #[cfg(feature = "tracing")]
     pub(crate) fn sends_default_pii(&self) -> bool {
-        let client = self.place.as_ref().map(|place| &place.trace.client);
+        let client = self
+            .location
+            .as_ref()
+            .map(|location| &location.trace.client);
         client.is_some_and(Client::sends_default_pii)
     }
 
     /// Records the place in the code that is waiting for this, if it began long enough ago.
     #[cfg(feature = "_call-sites")]
     pub(crate) fn record_slow_call_site(&self, began: Ticks) {
-        let Some(place) = self.recorded() else {
+        let Some(location) = self.recorded() else {
             return;
         };
-        let threshold = place.trace.client.call_site_threshold();
+        let threshold = location.trace.client.call_site_threshold();
         if threshold.is_some_and(|threshold| clock::span(began, Ticks::now()) >= threshold) {
             let mut bytes = Vec::new();
             call_site::capture(&mut bytes);
             if !bytes.is_empty() {
-                place.set(Kind::CallSite, Cow::Borrowed(""), Content::Bytes(&bytes));
+                location.set(Kind::CallSite, Cow::Borrowed(""), Content::Bytes(&bytes));
             }
         }
     }
@@ -124,10 +134,10 @@ impl Span {
     /// Records the request that a transaction answers.
     #[cfg(feature = "_http-server")]
     pub(crate) fn record_request(&self, write: impl FnOnce(&mut RequestWriter<'_>)) {
-        if let Some(place) = self.recorded() {
+        if let Some(location) = self.recorded() {
             with_bytes(|bytes| {
                 write(&mut RequestWriter::new(bytes));
-                place.set(Kind::Request, Cow::Borrowed(""), Content::Bytes(bytes));
+                location.set(Kind::Request, Cow::Borrowed(""), Content::Bytes(bytes));
             });
         }
     }
@@ -142,8 +152,8 @@ impl Span {
     /// The source of a transaction's name becomes `custom`. Servers cut the
     /// name of a transaction to 200 characters.
     pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
-        match &self.place {
-            Some(place) if place.is_root() => place.trace.rename(|root| {
+        match &self.location {
+            Some(location) if location.is_root() => location.trace.rename(|root| {
                 root.text = name.into();
                 root.source = TransactionSource::Custom;
             }),
@@ -154,8 +164,8 @@ impl Span {
     /// Tells what the name of a transaction is made of, after [`set_name`](Self::set_name). Other
     /// spans have no such thing.
     pub fn set_source(&self, source: TransactionSource) {
-        if let Some(place) = self.place.as_ref().filter(|place| place.is_root()) {
-            place.trace.rename(|root| root.source = source);
+        if let Some(location) = self.location.as_ref().filter(|location| location.is_root()) {
+            location.trace.rename(|root| root.source = source);
         }
     }
 
@@ -168,8 +178,8 @@ impl Span {
         name: String,
         source: TransactionSource,
     ) {
-        if let Some(place) = self.place.as_ref().filter(|place| place.is_root()) {
-            place.trace.rename(|root| {
+        if let Some(location) = self.location.as_ref().filter(|location| location.is_root()) {
+            location.trace.rename(|root| {
                 if root.source == was {
                     (root.text, root.source) = (name.into(), source);
                 }
@@ -184,28 +194,32 @@ impl Span {
 
     /// Calls `f` with this as the current span. The span does not end by that.
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let Some(place) = &self.place else { return f() };
-        let current = in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
+        let Some(location) = &self.location else {
+            return f();
+        };
+        let current = in_task_of(&location.trace, |spans| {
+            Some(spans.set_current(location.number))
+        });
         if let Some(current) = current {
             let _restore = Restore {
-                trace: &place.trace,
+                trace: &location.trace,
                 current,
             };
             return f();
         }
-        let mut scope = Some(Context::below(place).open());
+        let mut scope = Some(Context::below(location).open());
         let _entered = slot::enter(&mut scope);
         f()
     }
 
     #[inline]
-    pub(crate) fn recorded(&self) -> Option<&Place> {
-        self.place.as_ref().filter(|place| place.recorded)
+    pub(crate) fn recorded(&self) -> Option<&SpanLocation> {
+        self.location.as_ref().filter(|location| location.recorded)
     }
 
     fn change(&self, change: Change) {
-        if let Some(place) = self.recorded() {
-            place.change(change);
+        if let Some(location) = self.recorded() {
+            location.change(change);
         }
     }
 }

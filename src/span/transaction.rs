@@ -18,7 +18,7 @@ use crate::propagation::IncomingTrace;
 use crate::protocol::{Request, SpanStatus, TransactionSource};
 use crate::record::NO_TASK;
 use crate::task::{Context, DropAs, slot};
-use crate::trace::Place;
+use crate::trace::SpanLocation;
 
 /// A transaction that has not started yet. See [`transaction`].
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ impl TransactionBuilder {
             mailbox.scopes = context.scopes;
             mailbox.buffer = buffer;
         }
-        OpenSpan::root(Place::root(trace))
+        OpenSpan::root(SpanLocation::root(trace))
     }
 
     /// Starts the transaction under a client or the one of where it is, for work that comes in pieces.

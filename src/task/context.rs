@@ -7,7 +7,7 @@ use crate::client::{self, Client};
 use crate::propagation::{IncomingTrace, PropagationContext};
 use crate::record::{NO_TASK, SpanNumber};
 use crate::scope::Scopes;
-use crate::trace::{Place, TaskSpans, Trace};
+use crate::trace::{SpanLocation, TaskSpans, Trace};
 
 /// A copy of what the current task knows, and where in a trace it is.
 #[derive(Clone, Default)]
@@ -25,8 +25,8 @@ impl Context {
             Some(Self {
                 client: task.client.clone(),
                 parent: task.spans.as_mut().map(|spans| {
-                    let place = spans.place(spans.current());
-                    (place.trace, place.number)
+                    let location = spans.location(spans.current());
+                    (location.trace, location.number)
                 }),
                 propagation: task.propagation.clone(),
                 scopes: task.scopes.clone(),
@@ -70,10 +70,10 @@ impl Context {
     }
 
     /// What is known to whoever runs below a span from here.
-    pub(crate) fn below(place: &Place) -> Self {
+    pub(crate) fn below(location: &SpanLocation) -> Self {
         Self {
             client: None,
-            parent: Some((Arc::clone(&place.trace), place.number)),
+            parent: Some((Arc::clone(&location.trace), location.number)),
             propagation: None,
             scopes: slot::current_scopes(),
         }

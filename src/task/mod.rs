@@ -4,7 +4,7 @@ mod configure;
 mod context;
 mod dropped_as;
 mod fork;
-mod place;
+mod location;
 pub(crate) mod slot;
 
 pub use self::configure::{
@@ -14,7 +14,7 @@ pub(crate) use self::context::Context;
 pub(crate) use self::dropped_as::{DropAs, drop_status, set_dropped_as};
 pub(crate) use self::fork::{Fork, Layer};
 pub use self::fork::{with_isolation_scope, with_scope};
-pub(crate) use self::place::{Restore, in_task_of};
+pub(crate) use self::location::{Restore, in_task_of};
 #[cfg(feature = "tracing")]
 pub(crate) use self::slot::Owner;
 pub(crate) use self::slot::TaskScope;

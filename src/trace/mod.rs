@@ -8,14 +8,14 @@ mod away;
 mod finish;
 #[cfg(feature = "tracing")]
 mod listing;
+mod location;
 mod mailbox;
 mod new_span;
-mod place;
 mod sampling;
 mod task_spans;
 mod trace;
 
+pub(crate) use self::location::SpanLocation;
 pub(crate) use self::new_span::NewSpan;
-pub(crate) use self::place::Place;
 pub(crate) use self::task_spans::TaskSpans;
 pub(crate) use self::trace::Trace;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::mem;
 use std::time::SystemTime;
 
-use super::place::Place;
+use super::location::SpanLocation;
 use super::trace::Trace;
 use crate::clock::Ticks;
 use crate::record::{Record, SpanNumber};
@@ -22,7 +22,7 @@ pub(crate) struct NewSpan {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct More {
     pub(crate) start: Option<SystemTime>,
-    pub(crate) parent: Option<Place>,
+    pub(crate) parent: Option<SpanLocation>,
 }
 
 impl NewSpan {
@@ -42,7 +42,7 @@ impl NewSpan {
 
     /// The place of the parent that was given, if one was.
     #[inline]
-    pub(crate) fn take_parent(&mut self) -> Option<Place> {
+    pub(crate) fn take_parent(&mut self) -> Option<SpanLocation> {
         self.more.as_mut()?.parent.take()
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{iter, mem};
 
+use super::location::SpanLocation;
 use super::new_span::NewSpan;
-use super::place::Place;
 use super::trace::Trace;
 use crate::client::Client;
 use crate::clock::Ticks;
@@ -144,13 +144,17 @@ impl TaskSpans {
     /// Starts a span below the current one. A reference that is given is lent
     /// to it, if it is to this trace.
     #[inline(always)]
-    pub(crate) fn start(&mut self, span: &mut NewSpan, reference: Option<Place>) -> Place {
+    pub(crate) fn start(
+        &mut self,
+        span: &mut NewSpan,
+        reference: Option<SpanLocation>,
+    ) -> SpanLocation {
         let trace = match reference {
-            Some(place) if Arc::ptr_eq(&place.trace, &self.trace) => place.trace,
+            Some(location) if Arc::ptr_eq(&location.trace, &self.trace) => location.trace,
             _ => self.lend(),
         };
         let Some(number) = self.next_number() else {
-            return Place {
+            return SpanLocation {
                 trace,
                 number: self.current,
                 recorded: false,
@@ -161,7 +165,7 @@ impl TaskSpans {
         // `push` would have it built on the stack and copied.
         let record = iter::once_with(|| span.take_record(self.current, start));
         self.buffer.records.extend(record);
-        Place {
+        SpanLocation {
             trace,
             number,
             recorded: true,
@@ -211,13 +215,13 @@ impl TaskSpans {
 
     /// Ends a span of this trace, and takes back the reference that it was lent.
     #[inline(always)]
-    pub(crate) fn end(&mut self, place: Place, status: SpanStatus) {
-        let Place {
+    pub(crate) fn end(&mut self, location: SpanLocation, status: SpanStatus) {
+        let SpanLocation {
             trace,
             number,
             recorded,
             ..
-        } = place;
+        } = location;
         if recorded {
             let change = Change::End(Ticks::now(), status);
             match self.buffer.records.get_mut(number.index()) {
@@ -235,8 +239,8 @@ impl TaskSpans {
     }
 
     /// A span of this trace, as whoever looks at it from this task sees it.
-    pub(crate) fn place(&mut self, number: SpanNumber) -> Place {
-        Place {
+    pub(crate) fn location(&mut self, number: SpanNumber) -> SpanLocation {
+        SpanLocation {
             trace: self.lend(),
             number,
             recorded: self.recorded,

@@ -1,7 +1,8 @@
 //! Bringing together what the tasks of a transaction recorded.
 
+mod min_duration;
 mod segment;
-mod short;
+
 mod span;
 
 pub(crate) use self::segment::{AssembledSegment, assemble};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
 
-use super::short::remove_short;
+use super::min_duration::remove_short;
 use super::span::{Assembled, set};
 use crate::clock::Ticks;
 use crate::diagnostics;

@@ -14,7 +14,7 @@ use crate::protocol::SpanStatus;
 use crate::record::SpanNumber;
 use crate::span::builder::SpanBuilder;
 use crate::task::{Context, TaskScope, in_task_of, set_dropped_as, slot};
-use crate::trace::{NewSpan, Place, TaskSpans};
+use crate::trace::{NewSpan, SpanLocation, TaskSpans};
 
 /// The future returned by [`Instrument::in_span`](crate::Instrument::in_span).
 #[pin_project(PinnedDrop)]
@@ -30,7 +30,7 @@ impl SpanBuilder {
     /// [`Instrument::in_span`](crate::Instrument::in_span).
     #[inline]
     pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
-        InSpan::new(Place::current(), self, future)
+        InSpan::new(SpanLocation::current(), self, future)
     }
 }
 
@@ -41,7 +41,7 @@ struct CarriedSpan {
     span: NewSpan,
     /// Where the span is, and before it starts where its parent is, which
     /// counts if nothing is current at the first poll.
-    place: Option<Place>,
+    location: Option<SpanLocation>,
     /// What the future is polled in away from its trace.
     own: Option<Box<TaskScope>>,
 }
@@ -74,11 +74,11 @@ impl<F> InSpan<F> {
     /// Where it is wrapped is the first argument, because a span that is made before the call
     /// which finds that out is copied once more after it.
     #[inline]
-    pub(crate) fn new(wrapped_in: Option<Place>, span: SpanBuilder, future: F) -> Self {
+    pub(crate) fn new(wrapped_in: Option<SpanLocation>, span: SpanBuilder, future: F) -> Self {
         Self {
             carried: CarriedSpan {
                 stage: Stage::Waiting,
-                place: wrapped_in,
+                location: wrapped_in,
                 span: span.new,
                 own: None,
             },
@@ -118,7 +118,7 @@ impl CarriedSpan {
         Self {
             stage: Stage::Idle,
             span: NewSpan::new("".into(), "".into()),
-            place: None,
+            location: None,
             own: None,
         }
     }
@@ -126,11 +126,12 @@ impl CarriedSpan {
     /// Makes the span the current one. It starts now if it has not yet.
     #[inline]
     fn enter(&mut self) -> Polling<'_> {
-        let entry = match (self.stage, &self.place) {
+        let entry = match (self.stage, &self.location) {
             (Stage::Waiting, _) => self.start(),
-            (Stage::Running, Some(place)) => {
-                let before =
-                    in_task_of(&place.trace, |spans| Some(spans.set_current(place.number)));
+            (Stage::Running, Some(location)) => {
+                let before = in_task_of(&location.trace, |spans| {
+                    Some(spans.set_current(location.number))
+                });
                 before.map_or_else(|| self.enter_own(), |before| Entry::Here { before })
             }
             _ if self.own.is_none() => Entry::Nothing,
@@ -146,8 +147,8 @@ impl CarriedSpan {
     /// Enters what the future is polled in away from its trace.
     #[cold]
     fn enter_own(&mut self) -> Entry {
-        if let (None, Some(place)) = (&self.own, &self.place) {
-            self.own = Some(Context::below(place).open());
+        if let (None, Some(location)) = (&self.own, &self.location) {
+            self.own = Some(Context::below(location).open());
         }
         slot::swap(&mut self.own);
         Entry::Own
@@ -163,7 +164,7 @@ impl CarriedSpan {
         }
         match slot::with(|task| Some(self.start_in(task.spans.as_mut()?))) {
             Some(entry) => entry,
-            None => match self.place.take() {
+            None => match self.location.take() {
                 Some(parent) => self.start_in_own(parent),
                 None => Entry::Nothing,
             },
@@ -173,26 +174,26 @@ impl CarriedSpan {
     /// Starts the span in a task and makes it current there, if it is recorded.
     #[inline(always)]
     fn start_in(&mut self, spans: &mut TaskSpans) -> Entry {
-        let reference = self.place.take();
+        let reference = self.location.take();
         if !spans.is_recorded() {
-            if let Some(place) = reference {
-                spans.take_back(place.trace);
+            if let Some(location) = reference {
+                spans.take_back(location.trace);
             }
             return Entry::Nothing;
         }
-        let place = spans.start(&mut self.span, reference);
-        if !place.recorded {
-            spans.take_back(place.trace);
+        let location = spans.start(&mut self.span, reference);
+        if !location.recorded {
+            spans.take_back(location.trace);
             return Entry::Nothing;
         }
-        let before = spans.set_current(place.number);
+        let before = spans.set_current(location.number);
         self.stage = Stage::Running;
-        self.place = Some(place);
+        self.location = Some(location);
         Entry::Here { before }
     }
 
     #[cold]
-    fn start_below(&mut self, parent: Place) -> Entry {
+    fn start_below(&mut self, parent: SpanLocation) -> Entry {
         let here = in_task_of(&parent.trace, |spans| {
             let before = spans.set_current(parent.number);
             Some(match self.start_in(spans) {
@@ -207,8 +208,8 @@ impl CarriedSpan {
     }
 
     #[cold]
-    fn start_in_own(&mut self, parent: Place) -> Entry {
-        let Place { trace, number, .. } = parent;
+    fn start_in_own(&mut self, parent: SpanLocation) -> Entry {
+        let SpanLocation { trace, number, .. } = parent;
         let scopes = trace.scopes();
         let mut spans = TaskSpans::below(trace, number, false);
         self.start_in(&mut spans);
@@ -254,13 +255,13 @@ impl CarriedSpan {
             let spans = task.spans.as_mut()?;
             if self.is_in(spans) {
                 spans.set_current(before);
-                spans.end(self.place.take()?, status);
+                spans.end(self.location.take()?, status);
             }
             Some(())
         });
         self.own = None;
-        if let Some(place) = self.place.take() {
-            place.end(Ticks::now(), status);
+        if let Some(location) = self.location.take() {
+            location.end(Ticks::now(), status);
         }
     }
 
@@ -268,16 +269,19 @@ impl CarriedSpan {
     /// `tracing` that it has held across an await leaves another one there.
     #[inline]
     fn is_in(&self, spans: &TaskSpans) -> bool {
-        let trace = self.place.as_ref().map(|place| Arc::as_ptr(&place.trace));
+        let trace = self
+            .location
+            .as_ref()
+            .map(|location| Arc::as_ptr(&location.trace));
         cfg!(not(feature = "tracing")) || trace == Some(Arc::as_ptr(spans.trace()))
     }
 
     fn end_away(&mut self, status: SpanStatus) {
-        if let Some(place) = self.place.take() {
+        if let Some(location) = self.location.take() {
             let in_own = self.own.as_mut().and_then(|own| own.spans.as_mut());
             match in_own {
-                Some(spans) => spans.end(place, status),
-                None => place.end(Ticks::now(), status),
+                Some(spans) => spans.end(location, status),
+                None => location.end(Ticks::now(), status),
             }
         }
         self.stage = Stage::Idle;

@@ -14,7 +14,7 @@ use crate::span::builder::span;
 use crate::span::span::Span;
 use crate::span::transaction::transaction;
 use crate::task::{Context, Layer};
-use crate::trace::Place;
+use crate::trace::SpanLocation;
 
 /// Attaches transactions, spans and scopes to futures.
 pub trait Instrument: Future + Sized {
@@ -85,7 +85,7 @@ pub trait Instrument: Future + Sized {
         op: impl Into<Cow<'static, str>>,
         description: impl Into<Cow<'static, str>>,
     ) -> InSpan<Self> {
-        InSpan::new(Place::current(), span(op, description), self)
+        InSpan::new(SpanLocation::current(), span(op, description), self)
     }
 
     /// Keeps the future in the transaction, span and scope that are current now.
@@ -99,9 +99,9 @@ pub trait Instrument: Future + Sized {
 
     /// Runs the future with `span` as the current span. The span does not end by that.
     fn in_scope_of(self, span: &Span) -> InScope<Self> {
-        let context = match &span.place {
+        let context = match &span.location {
             None => Context::current(),
-            Some(place) => Some(Context::below(place)),
+            Some(location) => Some(Context::below(location)),
         };
         InScope::new(context, self)
     }

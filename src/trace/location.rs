@@ -8,7 +8,7 @@ use crate::record::SpanNumber;
 
 /// Where a span is recorded.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct SpanLocation {
     pub(crate) trace: Arc<Trace>,
     pub(crate) number: SpanNumber,
     /// If not, `number` is that of the nearest span above which is, or of the
@@ -18,9 +18,9 @@ pub(crate) struct Place {
     pub(crate) is_root: bool,
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for SpanLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place")
+        f.debug_struct("SpanLocation")
             .field("number", &self.number)
             .field("recorded", &self.recorded)
             .finish_non_exhaustive()

@@ -9,14 +9,14 @@ use super::slot;
 use crate::clock::Ticks;
 use crate::protocol::SpanStatus;
 use crate::record::{Change, Kind, SpanBuffer, SpanNumber};
-use crate::trace::{Place, TaskSpans, Trace};
+use crate::trace::{SpanLocation, TaskSpans, Trace};
 
-impl Place {
+impl SpanLocation {
     /// The place of the current span.
     pub(crate) fn current() -> Option<Self> {
         slot::with(|task| {
             let spans = task.spans.as_mut()?;
-            Some(spans.place(spans.current()))
+            Some(spans.location(spans.current()))
         })
     }
 
