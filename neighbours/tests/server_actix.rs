@@ -182,6 +182,63 @@ async fn transactions_are_named_by_their_routes() {
     }
 }
 
+#[tokio::test]
+async fn a_request_about_the_whole_server_has_a_url_without_a_path() {
+    let options = options().trace_options_requests(true);
+    let (server, sent) = start(options, |_: &mut ServiceConfig| {});
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = "OPTIONS * HTTP/1.1\r\nhost: [::1]:8080\r\nreferer: /x?sig=S3CR3T\r\n\r\n";
+    exchange(&mut stream, head, "404").await;
+    let transaction = transactions(&sent, 1).await.remove(0);
+    assert_eq!(transaction.name, "OPTIONS /{*path}");
+    assert_eq!(data(&transaction, "server.address"), "::1");
+    let request = transaction.request.unwrap();
+    assert_eq!(request.url.as_deref(), Some("http://[::1]:8080"));
+    assert_eq!(request.headers["referer"], "/x?sig=[Filtered]");
+}
+
+#[tokio::test]
+async fn a_body_that_is_never_sent_or_was_sent_whole_was_not_given_up() {
+    let (server, sent) = start(options(), |routes: &mut ServiceConfig| {
+        let parts = || chunks(vec![Ok("first "), Ok("second")]);
+        let with = move |status| async move {
+            let mut response = parts();
+            *response.status_mut() = status;
+            response
+        };
+        routes
+            .route("/204", web::get().to(move || with(StatusCode::NO_CONTENT)))
+            .route(
+                "/304",
+                web::get().to(move || with(StatusCode::NOT_MODIFIED)),
+            )
+            .route("/200", web::get().to(move || with(StatusCode::OK)))
+            .route(
+                "/sized",
+                web::get().to(async || {
+                    let parts = stream::iter([Ok::<_, io::Error>(Bytes::from("whole"))]);
+                    let parts = parts.chain(stream::pending());
+                    HttpResponse::Ok().body(actix_web::body::SizedStream::new(5, parts))
+                }),
+            );
+    });
+    for (path, until) in [
+        ("/204", "\r\n\r\n"),
+        ("/304", "\r\n\r\n"),
+        ("/200", "second"),
+        ("/sized", "whole"),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        exchange(&mut stream, &head, until).await;
+        // Whoever has all of it goes.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        drop(stream);
+        let transaction = transactions(&sent, 1).await.remove(0);
+        assert_eq!(status(&transaction), "ok", "{path}");
+    }
+}
+
 /// Work is given up with a body only if some was left.
 #[tokio::test]
 async fn a_response_that_a_test_drops_ends_by_its_status_code_if_it_was_whole() {

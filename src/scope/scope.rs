@@ -73,8 +73,12 @@ impl Scopes {
     }
 
     /// About how many bytes they hold on to, together with their clones.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
-        self.isolation.size() + self.current.size()
+        match (&self.isolation.data, &self.current.data) {
+            (None, None) => 0,
+            _ => self.isolation.size() + self.current.size(),
+        }
     }
 }
 

@@ -47,7 +47,7 @@ async fn requests_as_tower_http_records_them_have_no_secrets() {
         .body(Body::empty())
         .unwrap();
     let all = recorded(options(), async {
-        drop(app.oneshot(request).await.unwrap())
+        drop(app.oneshot(request).await.unwrap());
     })
     .await;
     assert!(!all.contains(SECRET), "{all}");

@@ -142,11 +142,7 @@ impl Positions {
                 self.clauses.push(inside);
                 self.name_next = inside == Clause::Columns;
             }
-            ")" => {
-                if self.clauses.len() > 1 {
-                    self.clauses.pop();
-                }
-            }
+            ")" if self.clauses.len() > 1 => drop(self.clauses.pop()),
             "," => {
                 // There, another variable comes next.
                 self.values &= self.dialect != Dialect::MySql;
