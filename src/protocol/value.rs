@@ -428,24 +428,11 @@ mod tests {
     }
 
     proptest! {
-<<<<<<< HEAD
         #[test]
         fn a_single_is_sent_by_its_shortest_form(value in any::<f32>()) {
             let sent = json(value);
             let expected = value.is_finite().then_some(value);
             prop_assert_eq!(sent.parse::<f32>().ok(), expected, "{}", sent);
-=======
-            #[test]
-            fn a_single_is_sent_by_its_shortest_form(value in any::<f32>()) {
-                let sent = json(value);
-                let expected = value.is_finite().then_some(value);
-                prop_assert_eq!(sent.parse::<f32>().ok(), expected, "{}", sent);
-    <<<<<<< HEAD
-    =======
-                // `.0` is added to a whole number.
-                let shortest = sent.strip_suffix(".0").unwrap_or(&sent);
-                prop_assert!(shortest.len() <= value.to_string().len().max(12), "{}", sent);
-    >>>>>>> help-d
             }
 >>>>>>> help-f
         }
