@@ -433,7 +433,6 @@ mod tests {
             let sent = json(value);
             let expected = value.is_finite().then_some(value);
             prop_assert_eq!(sent.parse::<f32>().ok(), expected, "{}", sent);
-            }
->>>>>>> help-f
         }
+    }
 }
