@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use taskspan::local::{ReceivedTransaction, Receiver};
 use taskspan::protocol::Breadcrumb;
@@ -125,6 +125,46 @@ async fn requests_of_tower_http_are_transactions() {
     assert_eq!(found.spans[0].parent_span_id, Some(found.span_id));
     // Its layer reports failures as events of level error.
     assert_eq!(received[1].status.unwrap().as_str(), "internal_error");
+}
+
+/// The span of a middleware around the handler ends when the response has been dropped, which is just
+/// after the transaction has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_tower_http_ends_with_its_transaction() {
+    let (receiver, client) = installed().await;
+    subscribe_to(Level::DEBUG);
+    let routes = || {
+        Router::new()
+            .route("/found", get(|| async { "found" }))
+            .route("/broken", get(|| async { StatusCode::BAD_GATEWAY }))
+    };
+    let spans =
+        || TraceLayer::new_for_http().make_span_with(|_: &Request<_>| info_span!("request"));
+    let inside = routes()
+        .layer(spans())
+        .layer(taskspan::axum::server_layer());
+    let outside = routes()
+        .layer(taskspan::axum::server_layer())
+        .layer(spans());
+    for router in [inside, outside] {
+        let address = serve(router).await;
+        for path in ["/found", "/broken"] {
+            assert!(request(address, path).await.is_ok());
+        }
+    }
+
+    let received = received(&receiver, &client).await;
+    let requests = received.iter().filter(|it| it.op == "http.server");
+    let mut checked = 0;
+    for transaction in requests {
+        let status = transaction.status;
+        for span in &transaction.spans {
+            assert_eq!(span.status, status, "{}", transaction.name);
+            assert!(span.end <= transaction.end);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 2, "{received:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
