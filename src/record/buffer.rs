@@ -18,9 +18,11 @@ pub(crate) struct SpanBuffer {
 /// that runs many short tasks holds on to their spans and to nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct HandedOver {
-    whole: Vec<(u32, SpanBuffer)>,
-    records: Vec<(SpanNumber, Record)>,
-    attributes: Attributes,
+    /// Large buffers, by the numbers of their tasks.
+    pub(crate) whole: Vec<(u32, SpanBuffer)>,
+    /// The spans and attributes out of small ones.
+    pub(crate) records: Vec<(SpanNumber, Record)>,
+    pub(crate) attributes: Attributes,
 }
 
 impl SpanBuffer {
@@ -66,17 +68,6 @@ impl HandedOver {
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attributes> {
         let whole = self.whole.iter().map(|(_, buffer)| &buffer.attributes);
         whole.chain([&self.attributes])
-    }
-
-    /// The large buffers, and the spans and attributes out of small ones.
-    pub(crate) fn into_parts(
-        self,
-    ) -> (
-        Vec<(u32, SpanBuffer)>,
-        Vec<(SpanNumber, Record)>,
-        Attributes,
-    ) {
-        (self.whole, self.records, self.attributes)
     }
 
     /// About how many bytes they hold on to.

@@ -10,8 +10,8 @@ use crate::diagnostics;
 use crate::options::Settings;
 use crate::protocol::{DiscardReason, SpanStatus};
 use crate::record::{
-    Change, Changes, Left, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanBuffer, SpanNumber,
-    buffer,
+    Change, Changes, HandedOver, Left, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanBuffer,
+    SpanNumber, buffer,
 };
 
 /// The spans of a segment, whichever form they will be sent in.
@@ -53,7 +53,11 @@ pub(crate) fn assemble(mut segment: Segment, settings: &Settings) -> AssembledSe
 fn collect(segment: &mut Segment) -> (Vec<Assembled>, Changes) {
     let mut spans = Vec::with_capacity(segment.children as usize + 1);
     let left = segment.left.take().map_or_else(Left::default, |left| *left);
-    let (mut buffers, records, attributes) = left.others.into_parts();
+    let HandedOver {
+        whole: mut buffers,
+        records,
+        attributes,
+    } = left.others;
     let small = records.into_iter();
     spans.extend(small.map(|(number, record)| Assembled::new(number, record)));
     buffers.push((segment.task, mem::take(&mut segment.own)));

@@ -69,7 +69,7 @@ pub(super) fn set(spans: &mut [Assembled], attributes: &Attributes) {
             }
             #[cfg(feature = "_http-server")]
             (Kind::Request, Content::Bytes(bytes)) => {
-                span.request = Some(RecordedRequest::new(bytes))
+                span.request = Some(RecordedRequest::new(bytes));
             }
             #[cfg(feature = "_call-sites")]
             (Kind::CallSite, Content::Bytes(bytes)) => {

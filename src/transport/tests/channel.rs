@@ -3,7 +3,6 @@
 use futures_util::FutureExt;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -156,48 +155,4 @@ async fn what_eight_threads_submit_at_once_is_all_there() {
     assert_sums(&report.transactions);
     let arrived = server.transactions().len() as u64;
     assert_eq!(arrived, report.transactions.accepted);
-}
-
-/// Run it in release mode: `cargo test --release --lib eight_threads_cost -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, for a machine that does nothing else"]
-#[expect(clippy::print_stderr, reason = "a measurement shows what it has found")]
-fn eight_threads_cost_hardly_more_than_one() {
-    // As many as are ever pending: what a channel costs that is longer says nothing.
-    const PENDING: u64 = 8_000;
-    const ROUNDS: u64 = 100;
-    let server = Server::start(|_| OK);
-    // It never runs, so that only the submitting is measured.
-    let idle = runtime();
-    let round = |threads: u64| {
-        let mut took = Duration::ZERO;
-        for _ in 0..ROUNDS {
-            let transport = Transport::new(config(&server), idle.handle());
-            let barrier = Barrier::new(usize::try_from(threads).unwrap() + 1);
-            thread::scope(|scope| {
-                for _ in 0..threads {
-                    scope.spawn(|| {
-                        barrier.wait();
-                        (0..PENDING / threads).for_each(|_| transport.submit(fake("")));
-                        barrier.wait();
-                    });
-                }
-                barrier.wait();
-                let start = std::time::Instant::now();
-                barrier.wait();
-                took += start.elapsed();
-            });
-            assert_eq!(transport.stats().transactions.pending, PENDING);
-        }
-        took.as_nanos() as f64 / (PENDING * ROUNDS) as f64
-    };
-    let mut ratios = Vec::new();
-    for _ in 0..7 {
-        let (one, eight) = (round(1), round(8));
-        eprintln!("one thread {one:.0} ns, eight {eight:.0} ns an item");
-        ratios.push(eight / one);
-    }
-    ratios.sort_by(f64::total_cmp);
-    eprintln!("the median ratio is {:.2}", ratios[3]);
-    assert!(ratios[3] < 1.3, "{ratios:?}");
 }
