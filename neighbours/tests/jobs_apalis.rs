@@ -25,7 +25,7 @@ use serde_json::Value;
 use taskspan::apalis::{TaskSinkExt, WorkerLayer};
 use taskspan::protocol::Transaction;
 use taskspan::test::Sent;
-use taskspan::{IncomingTrace, Instrument, Options, SpanStatus};
+use taskspan::{Instrument, Options, SpanStatus};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tower::{Layer, Service};
@@ -424,16 +424,19 @@ on_both! {
         assert_eq!((traces.len(), all.len()), (4, 4), "{all:#?}");
         assert!(all.iter().all(|one| one.contexts.trace.parent_span_id.is_none()));
 
-        // Under a client there is always a trace.
+        // Under a client there is always a trace: one of its own for each push.
         let pushing = async {
             jobs.push_traced(Job::Succeed).await.unwrap();
-            let outgoing = taskspan::outgoing_trace().unwrap().sentry_trace();
-            IncomingTrace::new(Some(&outgoing), None).trace_id()
+            jobs.push_traced(Job::Succeed).await.unwrap();
         };
-        let trace_id = pushing.with_client(&client).await;
-        run!(client, jobs, 1, |builder| builder.layer(WorkerLayer::new()));
-        let processed = sent.take().pop().unwrap();
-        assert_eq!(Some(processed.contexts.trace.trace_id), trace_id);
+        pushing.with_client(&client).await;
+        run!(client, jobs, 2, |builder| builder.layer(WorkerLayer::new()));
+        let [first, second] = &sent.take()[..] else {
+            panic!("one for each job");
+        };
+        let (first, second) = (&first.contexts.trace, &second.contexts.trace);
+        assert_ne!(first.trace_id, second.trace_id);
+        assert!(first.parent_span_id.is_some() && second.parent_span_id.is_some());
     }
 
     #[tokio::test]
