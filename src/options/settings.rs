@@ -27,7 +27,12 @@ pub(crate) struct Settings {
     pub(crate) before_breadcrumb: Option<BeforeBreadcrumb>,
     /// Whether integrations may send personal data.
     #[cfg_attr(
-        not(any(feature = "_http-server", feature = "process", feature = "tracing")),
+        not(any(
+            feature = "_http-server",
+            feature = "process",
+            feature = "tracing",
+            test
+        )),
         expect(dead_code)
     )]
     pub(crate) pii: bool,

@@ -16,7 +16,7 @@ mod method;
 mod name;
 mod query;
 mod request;
-#[cfg(all(test, feature = "axum", feature = "process", feature = "tracing"))]
+#[cfg(test)]
 mod table;
 mod text;
 mod url;

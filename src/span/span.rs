@@ -27,7 +27,7 @@ use crate::trace::SpanLocation;
 /// A span that was started by somebody: the root of a transaction or one below it.
 ///
 /// A handle may be cloned, sent to other threads and kept for as long as one
-/// likes. It does not keep the span from ending, see [`OpenSpan`] for that. What
+/// likes. It does not keep the span from ending, see [`OpenSpan`](crate::OpenSpan) for that. What
 /// is set after the transaction has ended is ignored.
 ///
 /// The handle of a span that is not recorded, because its trace is not sampled
