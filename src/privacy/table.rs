@@ -34,7 +34,6 @@ const SECRETS: [&str; 24] = [
 const VALUE: &str = "s3cr3t.V-4lue";
 
 /// All that is sent of a request.
-#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 fn recorded(request: &Request<()>) -> String {
     serde_json::to_string(&super::request(request, true)).unwrap()
 }
