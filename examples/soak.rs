@@ -38,6 +38,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let server = Server::start(seed, ACTS, Duration::from_millis(500));
     let options = Options::new(&server.dsn())?
         .traces_sample_rate(1.0)
+        // What is started and what is sampled are to be the same, whatever the server does.
+        .enable_backpressure_handling(false)
         .max_spans(MAX_SPANS)
         .request_timeout(Duration::from_secs(5));
     let client = taskspan::init(options)?;

@@ -81,24 +81,31 @@ impl OpenSpan {
 
     /// Ends the span, unless it has ended.
     fn end(&mut self, time: Option<SystemTime>, status: SpanStatus) {
-        let Some(mut location) = self.span.location.take() else {
+        let Some(location) = self.span.location.take() else {
             return;
         };
         let ticks = match time {
             Some(time) => location.trace.info.anchor.ticks_at(time),
             None => Ticks::now(),
         };
-        if self.ends_transaction && !location.recorded {
-            location.trace.unsampled_root_ended();
-        } else if self.ends_transaction {
-            let scopes = location.trace.take_scopes();
-            let end = Change::End(ticks, status);
-            location
-                .trace
-                .root_ended(SpanBuffer::default(), end, 0, scopes);
+        if self.ends_transaction {
+            end_transaction(location, ticks, status);
         } else {
             location.end(ticks, status);
         }
+    }
+}
+
+/// Ends a root without a task of its own. It is apart, so that other spans end quickly.
+#[inline(never)]
+fn end_transaction(mut root: SpanLocation, ticks: Ticks, status: SpanStatus) {
+    let trace = &mut root.trace;
+    if root.recorded {
+        let scopes = trace.take_scopes();
+        let end = Change::End(ticks, status);
+        trace.root_ended(SpanBuffer::default(), end, 0, scopes);
+    } else {
+        trace.unsampled_root_ended();
     }
 }
 
