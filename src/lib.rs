@@ -93,6 +93,22 @@
 //! them as `internal_error`. A task that outlives its transaction is sent as a transaction of its
 //! own in the same trace. Nobody waits for it.
 //!
+//! Work that never ends, such as an accept loop, a consumer or a stream, is best recorded as one
+//! transaction for each message: spans beyond [`Options::max_spans`] are dropped, and a transaction is
+//! sent when it ends. Outside of any transaction that takes these lines:
+//!
+//! ```
+//! # use taskspan::Instrument;
+//! # async fn handle(_: u32) {}
+//! # async fn consume(messages: [u32; 2]) {
+//! for message in messages {
+//!     handle(message)
+//!         .in_transaction("queue.process", "orders")
+//!         .await;
+//! }
+//! # }
+//! ```
+//!
 //! A closure that returns a future ends its span when it returns, before the future runs, so wrap
 //! the future. A task that is aborted ends only when the runtime has got to it, and so may outlive
 //! a transaction that ends at the same moment; `join_set.shutdown().await` waits for that.

@@ -50,12 +50,15 @@ fn in_trace<R>(incoming: Option<&IncomingTrace>, work: impl FnOnce() -> R) -> R 
     work()
 }
 
-/// What another process is to be told of the current trace, from the current span.
+/// Returns the headers that propagate the current trace to another process, from the current span.
 ///
-/// It is for messages, child processes and pages: for requests to a URL take
-/// [`outgoing_trace_to`]. There is a trace also outside of any transaction and where none is
-/// recorded, and `None` only without a client that is
-/// [enabled](crate::Client::is_enabled).
+/// It is for messages, child processes and pages; for requests to a URL use
+/// [`outgoing_trace_to`]. There is a trace even if nothing is recorded, and `None` only without a
+/// client that is [enabled](crate::Client::is_enabled).
+///
+/// Outside of any transaction and continued trace each call begins a trace of its own, so that each
+/// is sampled by itself. Several calls that belong together, such as the steps of a background job,
+/// share a trace within a transaction or within [`start_new_trace`].
 pub fn outgoing_trace() -> Option<OutgoingTrace> {
     Caller::current().outgoing(None)
 }

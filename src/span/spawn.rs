@@ -55,9 +55,20 @@ where
 
 /// Keeps a closure in the transaction, span and scope that are current now, on any thread.
 ///
+/// The closure may borrow, as with [`std::thread::scope`], and need not be `Send`. For futures, also
+/// those of `tokio::task::spawn_local`, there is
+/// [`Instrument::in_current_scope`](crate::Instrument::in_current_scope).
+///
 /// ```
 /// let work = taskspan::in_current_scope(|| 1 + 1);
 /// assert_eq!(std::thread::spawn(work).join().unwrap(), 2);
+///
+/// let numbers = [1, 2];
+/// let sum = std::thread::scope(|threads| {
+///     let work = taskspan::in_current_scope(|| numbers.iter().sum::<i32>());
+///     threads.spawn(work).join().unwrap()
+/// });
+/// assert_eq!(sum, 3);
 /// ```
 pub fn in_current_scope<F, R>(work: F) -> impl FnOnce() -> R
 where
