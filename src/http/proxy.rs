@@ -54,8 +54,31 @@ impl Proxy {
 
 /// Whether the value of `NO_PROXY` has the host of a URL in it.
 pub(crate) fn is_exempt(url: &Uri, no_proxy: &str) -> bool {
-    let matcher = Matcher::builder().all("http://proxy").no(no_proxy).build();
+    let port = url.port_u16().or_else(|| match url.scheme_str()? {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    });
+    // The matcher knows hosts only.
+    let entries = no_proxy.split(',').map(str::trim);
+    let hosts: Vec<_> = entries
+        .filter_map(|entry| host_for_port(entry, port))
+        .collect();
+    let matcher = Matcher::builder().all("http://proxy");
+    let matcher = matcher.no(hosts.join(",")).build();
     matcher.intercept(url).is_none()
+}
+
+/// The host of an entry of `NO_PROXY`, `None` if the entry is for another port.
+fn host_for_port(entry: &str, port: Option<u16>) -> Option<&str> {
+    let (host, digits) = match entry.rsplit_once(':') {
+        // What has more colons and no brackets is an address without a port.
+        Some((host, digits)) if !host.contains(':') || host.ends_with(']') => (host, Some(digits)),
+        _ => (entry, None),
+    };
+    let is_for_port = digits.is_none_or(|digits| digits.parse().ok() == port && port.is_some());
+    let host = host.strip_prefix('[').unwrap_or(host);
+    is_for_port.then(|| host.strip_suffix(']').unwrap_or(host))
 }
 
 /// Whether a port follows the host, be it a valid one or not.
@@ -95,6 +118,33 @@ mod tests {
             let value = proxy.authorization().map(|value| value.to_str().unwrap());
             assert_eq!(value, authorization, "{url}");
             assert!(proxy.authorization().is_none_or(HeaderValue::is_sensitive));
+        }
+    }
+
+    #[test]
+    fn a_host_is_exempt_for_one_port_or_for_all() {
+        for (no_proxy, url, exempt) in [
+            ("a.example:9000", "http://a.example:9000/", true),
+            ("a.example:9000", "http://b.a.example:9000/", true),
+            ("a.example:9000", "http://a.example:9001/", false),
+            ("a.example:80", "http://a.example/", true),
+            ("a.example:443, x", "https://a.example/", true),
+            ("a.example:443", "http://a.example/", false),
+            (".a.example:443", "https://b.a.example/", true),
+            ("a.example:", "http://a.example/", false),
+            ("a.example:port", "http://a.example/", false),
+            ("a.example", "http://a.example:9000/", true),
+            ("10.0.0.1:80", "http://10.0.0.1/", true),
+            ("10.0.0.0/8", "http://10.0.0.1:8080/", true),
+            ("[2001:db8::1]:9000", "http://[2001:db8::1]:9000/", true),
+            ("[2001:db8::1]:9000", "http://[2001:db8::1]/", false),
+            ("[2001:db8::1]", "http://[2001:db8::1]:9000/", true),
+            ("2001:db8::1", "http://[2001:db8::1]:9000/", true),
+            ("*", "http://a.example:9000/", true),
+            ("", "http://a.example/", false),
+        ] {
+            let uri = url.parse().unwrap();
+            assert_eq!(is_exempt(&uri, no_proxy), exempt, "{no_proxy} {url}");
         }
     }
 

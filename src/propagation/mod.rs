@@ -19,7 +19,12 @@ pub(crate) use self::header::SentryTrace;
 pub(crate) use self::policy::Policy;
 #[cfg(feature = "_http-client")]
 pub(crate) use self::policy::host_of;
-#[cfg(any(feature = "_http-client", feature = "_http-server"))]
+#[cfg(any(
+    feature = "_http-client",
+    feature = "_http-server",
+    feature = "redis",
+    feature = "sqlx",
+))]
 pub(crate) use self::policy::without_brackets;
 pub(crate) use self::rand::SampleRand;
 

@@ -80,7 +80,12 @@ pub(crate) fn host_of(url: &str) -> Option<(&str, Option<u16>)> {
 }
 
 /// A host as attributes have it: the brackets of an IPv6 address belong to the URL.
-#[cfg(any(feature = "_http-client", feature = "_http-server"))]
+#[cfg(any(
+    feature = "_http-client",
+    feature = "_http-server",
+    feature = "redis",
+    feature = "sqlx",
+))]
 pub(crate) fn without_brackets(host: &str) -> &str {
     let inside = host
         .strip_prefix('[')

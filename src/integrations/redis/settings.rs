@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use redis::{ConnectionAddr, ConnectionInfo};
 
+use crate::propagation::without_brackets;
 use crate::span::Span;
 
 /// Wraps connections in a [`Connection`](super::Connection), all with the same settings.
@@ -44,7 +45,7 @@ impl ConnectionLayer {
     pub fn server(self, server: &ConnectionInfo) -> Self {
         let server = match server.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                Some((host.clone(), Some(*port)))
+                Some((without_brackets(host).to_owned(), Some(*port)))
             }
             ConnectionAddr::Unix(path) => Some((path.to_string_lossy().into_owned(), None)),
             _ => None,

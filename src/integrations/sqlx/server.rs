@@ -7,6 +7,7 @@ use sqlx_core::database::Database;
 use url::Url;
 
 use crate::integrations::sql::Dialect;
+use crate::propagation::without_brackets;
 use crate::span::Span;
 
 /// The database that a connection leads to, as spans tell of it.
@@ -66,7 +67,7 @@ impl Server {
         let port = port.and_then(|rest| rest.split(',').next()?.parse().ok());
         Self {
             namespace: text(&options, ", database: Some(\"").map(str::to_owned),
-            address: socket.or(host).map(str::to_owned),
+            address: socket.or(host.map(without_brackets)).map(str::to_owned),
             port: port.filter(|_| socket.is_none()),
             ..Self::new(system, dialect)
         }
@@ -108,7 +109,7 @@ impl Server {
             namespace: Some(path)
                 .filter(|path| !path.is_empty())
                 .map(str::to_owned),
-            address: url.host_str().map(str::to_owned),
+            address: url.host_str().map(without_brackets).map(str::to_owned),
             port: url.port(),
             ..Self::new(system, dialect)
         }
@@ -150,6 +151,7 @@ mod tests {
                 "postgresql shop db.example 5433",
             ),
             ("mysql://me:secret@db.example", "mysql  db.example 0"),
+            ("postgres://[::1]:5433/shop", "postgresql shop ::1 5433"),
             (
                 "mariadb://db.example:3307/shop",
                 "mysql shop db.example 3307",
