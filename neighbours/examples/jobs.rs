@@ -63,11 +63,13 @@ async fn main() -> Result<()> {
         redis: redis_server.connect().await?,
         dsn: receiver.dsn().into(),
     };
-    // In a database of its own, so that nobody waits for its connection.
+    // In a database of its own, so that nothing waits for its connection. A connection whose future
+    // is dropped amid a query is closed, and a database in memory ends with the last one.
     let storage = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect("sqlite::memory:")
+        .max_connections(2)
+        .connect("sqlite:file:jobs?mode=memory&cache=shared")
         .await?;
+    let _last = storage.acquire().await?;
     SqliteStorage::setup(&storage).await?;
 
     let shop = serve(shop(&storage)).await?;
