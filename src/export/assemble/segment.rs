@@ -10,8 +10,8 @@ use crate::diagnostics;
 use crate::options::Settings;
 use crate::protocol::{DiscardReason, SpanStatus};
 use crate::record::{
-    Change, Changes, HandedOver, Left, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanBuffer,
-    SpanNumber, buffer,
+    Change, Changes, HandedOver, Left, NO_TASK, Record, Root, SPAN_LIMIT, Segment, SpanNumber,
+    buffer,
 };
 
 /// The spans of a segment, whichever form they will be sent in.
@@ -69,19 +69,9 @@ fn collect(segment: &mut Segment) -> (Vec<Assembled>, Changes) {
     }
     spans.sort_by_key(|span| span.number);
     set(&mut spans, &attributes);
-    for (
-        _,
-        SpanBuffer {
-            records,
-            attributes,
-        },
-    ) in buffers
-    {
-        set(&mut spans, &attributes);
-        buffer::recycle(SpanBuffer {
-            records,
-            attributes,
-        });
+    for (_, buffer) in buffers {
+        set(&mut spans, &buffer.attributes);
+        buffer::recycle(buffer);
     }
     // What was set away from home was set after what was set there.
     for attributes in left.changes.attributes() {
